@@ -1,0 +1,1 @@
+"""What the services share. Nothing here imports a service."""

@@ -1,0 +1,1 @@
+"""Vocabulary, the event log and the edges that every service has."""

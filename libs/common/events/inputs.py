@@ -1,0 +1,133 @@
+"""`routing.inputs`: everything that can change routing, in one total order per pool.
+
+What happened outside is in the past tense (`ContactReceived`, `TimeAdvanced`), what somebody wants is in the imperative. A command's
+`command_id` is derived from its caller and `Idempotency-Key`: the same command twice has one effect.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from libs.common.events.message import Message
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What every input has: the pool that it is for."""
+
+    pool: str
+
+
+class ContactReceived(Input, frozen=True, kw_only=True, tag="centralino.contact.received.v1"):
+    """A customer's message, classified. It opens the contact `contact_id` unless its thread has an open one, which it joins.
+
+    `skills` are minimum levels (1 to 5) that the classification or the integration asks for, on top of the queue's own.
+    """
+
+    message: Message
+    contact_id: str
+    queue: str
+    skills: dict[str, int] = {}
+    priority: int | None = None
+    rule: int | None = None
+
+
+class Command(Input, frozen=True, kw_only=True):
+    """A wish of somebody. `agent_id` is who acts."""
+
+    command_id: str
+    agent_id: str
+
+
+class SetPresence(Command, frozen=True, kw_only=True, tag="centralino.agent.set-presence.v1"):
+    """Change an agent's presence: available, busy, break or offline. Going offline is signing out.
+
+    `agent_id` acts for `target_agent_id`, who is the same unless a supervisor acts.
+    """
+
+    target_agent_id: str
+    status: str
+
+
+class AcceptOffer(Command, frozen=True, kw_only=True, tag="centralino.offer.accept.v1"):
+    """Take the contact that was offered."""
+
+    offer_id: str
+
+
+class RejectOffer(Command, frozen=True, kw_only=True, tag="centralino.offer.reject.v1"):
+    """Decline the contact that was offered."""
+
+    offer_id: str
+    reason: str | None = None
+
+
+class ResolveContact(Command, frozen=True, kw_only=True, tag="centralino.contact.resolve.v1"):
+    """The contact's work is done."""
+
+    contact_id: str
+    disposition: str | None = None
+    summary: str | None = None
+    follow_up: bool = True
+
+
+class FinishWrapUp(Command, frozen=True, kw_only=True, tag="centralino.contact.finish-wrap-up.v1"):
+    """The agent is ready before the wrap-up time has run out."""
+
+    contact_id: str
+
+
+class AddNote(Command, frozen=True, kw_only=True, tag="centralino.contact.add-note.v1"):
+    """An internal note on a contact. It changes no routing; it stands here so that it has a place in the contact's one history."""
+
+    contact_id: str
+    note_id: str
+    text: str
+
+
+class TimeAdvanced(Input, frozen=True, kw_only=True, tag="centralino.time.advanced.v1"):
+    """The time is now at least `now_ms`: what is due may happen. Appended by the router's own shell."""
+
+    now_ms: int
+
+
+class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A queue as configured. `target_ms` None: the channel's. `skills` are minimum levels."""
+
+    id: str
+    skills: dict[str, int] = {}
+    target_ms: int | None = None
+    priority: int = 0
+    offer_timeout_ms: int = 20_000
+    wrap_up_ms: int = 0
+
+
+class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An agent as configured. `capacity`: how many contacts at once per channel; one on a channel not named."""
+
+    id: str
+    name: str
+    skills: dict[str, int] = {}
+    capacity: dict[str, int] = {}
+    role: str = "agent"
+
+
+class ConfigurePool(Input, frozen=True, kw_only=True, tag="centralino.pool.configure.v1"):
+    """The pool's queues and agents from now on. `version` is a digest of the content; the same version again changes nothing."""
+
+    version: str
+    queues: tuple[QueueConfiguration, ...]
+    agents: tuple[AgentConfiguration, ...]
+    channel_targets_ms: dict[str, int] = {}
+
+
+AnyInput = (
+    ContactReceived
+    | SetPresence
+    | AcceptOffer
+    | RejectOffer
+    | ResolveContact
+    | FinishWrapUp
+    | AddNote
+    | TimeAdvanced
+    | ConfigurePool
+)

@@ -1,0 +1,225 @@
+"""`routing.events`: facts. Only the router writes them, and folding them gives its state.
+
+Every record carries, in its headers, the offset of the input it comes from and its writer's term. `at_ms` is the time that the
+decision was made for: that of the input, never a clock's.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from libs.common.events.inputs import AgentConfiguration, QueueConfiguration
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What every fact has: its pool, its time, and the command that caused it, if one did."""
+
+    pool: str
+    at_ms: int
+    command_id: str | None = None
+
+
+class WriterStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="centralino.writer.started.v1"):
+    """A router took the partition over. The offset at which this record stands is its writer's term; what earlier terms
+    write after it counts for nobody. It belongs to the partition, not to a pool.
+    """
+
+    writer_id: str
+
+
+class PoolConfigured(Fact, frozen=True, kw_only=True, tag="centralino.pool.configured.v1"):
+    """The pool has these queues and agents now."""
+
+    version: str
+    queues: tuple[QueueConfiguration, ...]
+    agents: tuple[AgentConfiguration, ...]
+    channel_targets_ms: dict[str, int] = {}
+
+
+class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.queued.v1"):
+    """A message opened a contact, which waits from now on. `due_ms` = `received_ms` + target and does not change while it waits.
+
+    `received_ms` is the provider's time of the message, bounded. `skills` are all that is asked for, the queue's included.
+    The rest is what readers need who do not read the inputs; the message's text is not repeated here.
+    """
+
+    contact_id: str
+    message_id: str
+    thread_id: str
+    account: str
+    channel: str
+    handle: str
+    queue: str
+    skills: dict[str, int]
+    priority: int
+    received_ms: int
+    due_ms: int
+    offer_timeout_ms: int
+    handles: tuple[str, ...] = ()
+    name: str | None = None
+    subject: str | None = None
+    language: str | None = None
+    email_message_id: str | None = None
+    email_references: tuple[str, ...] = ()
+    automatic: bool = False
+
+
+class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joined.v1"):
+    """A further message of the customer belongs to this open contact."""
+
+    contact_id: str
+    message_id: str
+    email_message_id: str | None = None
+
+
+class OfferReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why this agent got this contact now: the short form, computed from what the matching looked at anyway.
+
+    `rank`: the contact's place among the waiting ones that this agent may take, from 1. `waited_ms`: since `received_ms`.
+    `candidates`: agents that fitted and had room, as far as they were looked at (`candidates_more`: there were others).
+    `left_out`: agents that were passed over, by agent id, with the reason: `declined`, `no-room`, `not-available`, `skill`; those
+    that concern this contact by name or stood before the chosen one, at most a handful.
+    """
+
+    rank: int
+    waited_ms: int
+    strategy: str
+    candidates: int
+    candidates_more: bool = False
+    left_out: dict[str, str] = {}
+
+
+class OfferMade(Fact, frozen=True, kw_only=True, tag="centralino.offer.made.v1"):
+    """The contact is offered to the agent until `expires_ms`."""
+
+    offer_id: str
+    contact_id: str
+    agent_id: str
+    expires_ms: int
+    reason: OfferReason
+
+
+class OfferRejected(Fact, frozen=True, kw_only=True, tag="centralino.offer.rejected.v1"):
+    """The agent declined; the contact waits again, in its old place."""
+
+    offer_id: str
+    contact_id: str
+    agent_id: str
+    reason: str | None = None
+
+
+class OfferExpired(Fact, frozen=True, kw_only=True, tag="centralino.offer.expired.v1"):
+    """The agent did not answer in time; the contact waits again, in its old place."""
+
+    offer_id: str
+    contact_id: str
+    agent_id: str
+
+
+class OfferWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.offer.withdrawn.v1"):
+    """The offer was taken back (`cause`: presence, configuration); the contact waits again, in its old place."""
+
+    offer_id: str
+    contact_id: str
+    agent_id: str
+    cause: str
+
+
+class ContactAssigned(Fact, frozen=True, kw_only=True, tag="centralino.contact.assigned.v1"):
+    """The agent has the contact; by `offer_id` where it was accepted."""
+
+    contact_id: str
+    agent_id: str
+    offer_id: str | None = None
+
+
+class ContactRequeued(Fact, frozen=True, kw_only=True, tag="centralino.contact.requeued.v1"):
+    """An agent's contact waits again, in its old place (`cause`: sign-out, agent-removed)."""
+
+    contact_id: str
+    agent_id: str
+    cause: str
+
+
+class WrapUpStarted(Fact, frozen=True, kw_only=True, tag="centralino.contact.wrap-up-started.v1"):
+    """The conversation is over; the agent finishes up until `until_ms` at the latest, and the contact takes up room until then."""
+
+    contact_id: str
+    agent_id: str
+    until_ms: int
+    disposition: str | None = None
+    summary: str | None = None
+    follow_up: bool = True
+
+
+class ContactResolved(Fact, frozen=True, kw_only=True, tag="centralino.contact.resolved.v1"):
+    """The contact is done. `follow_up`: whether the customer may be asked afterwards."""
+
+    contact_id: str
+    agent_id: str
+    queue: str
+    channel: str
+    disposition: str | None = None
+    summary: str | None = None
+    follow_up: bool = True
+
+
+class PresenceChanged(Fact, frozen=True, kw_only=True, tag="centralino.agent.presence-changed.v1"):
+    """The agent's presence (`cause`: command, configuration)."""
+
+    agent_id: str
+    status: str
+    cause: str = "command"
+
+
+class NoteAdded(Fact, frozen=True, kw_only=True, tag="centralino.contact.note-added.v1"):
+    """An internal note was put on the contact; its text is in the input of the same command."""
+
+    contact_id: str
+    note_id: str
+    agent_id: str
+
+
+class InputRefused(Fact, frozen=True, kw_only=True, tag="centralino.input.refused.v1"):
+    """An input could not be carried out. `reason` is a fixed word (see `RefusalReason` of the core), `detail` a sentence."""
+
+    input_type: str
+    reason: str
+    detail: str
+    subject: str | None = None
+
+
+AnyFact = (
+    WriterStarted
+    | PoolConfigured
+    | ContactQueued
+    | MessageJoined
+    | OfferMade
+    | OfferRejected
+    | OfferExpired
+    | OfferWithdrawn
+    | ContactAssigned
+    | ContactRequeued
+    | WrapUpStarted
+    | ContactResolved
+    | PresenceChanged
+    | NoteAdded
+    | InputRefused
+)
+
+PoolFact = (
+    PoolConfigured
+    | ContactQueued
+    | MessageJoined
+    | OfferMade
+    | OfferRejected
+    | OfferExpired
+    | OfferWithdrawn
+    | ContactAssigned
+    | ContactRequeued
+    | WrapUpStarted
+    | ContactResolved
+    | PresenceChanged
+    | NoteAdded
+    | InputRefused
+)

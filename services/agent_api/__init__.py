@@ -1,0 +1,1 @@
+"""What agent desktops and supervisors call: REST, WebSocket and the console."""

@@ -1,0 +1,1 @@
+"""Acknowledges receipt and asks afterwards, by e-mail."""
