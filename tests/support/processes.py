@@ -22,7 +22,7 @@ import httpx
 from tests.support.waiting import eventually
 
 # Waits for the end of its input, which comes when the test run closes it or dies; then ends the child's whole group.
-_GUARD = 'read _; kill -KILL -- "-$1" 2>/dev/null; [ -z "$2" ] || rm -rf -- "$2"'
+_GUARD = 'read _; kill -s KILL -- "-$1" 2>/dev/null; [ -z "$2" ] || rm -rf -- "$2"'
 _OUTPUT_TAIL_CHARS = 4000
 
 
@@ -146,7 +146,7 @@ class Child:
     async def wait_for_output(self, text: str, timeout_s: float = 30) -> None:
         """Wait until its output holds `text`; fails at once when it ends before."""
 
-        def written() -> bool:
+        async def written() -> bool:
             found = text in self.output()
             if not found:
                 self.check_running()
@@ -187,7 +187,7 @@ class Child:
     ) -> None:
         self.close()
 
-    async def _wait_for(self, check: Callable[[], bool | Awaitable[bool]], complaint: str, timeout_s: float) -> None:
+    async def _wait_for(self, check: Callable[[], Awaitable[bool]], complaint: str, timeout_s: float) -> None:
         try:
             await eventually(check, timeout_s)
         except AssertionError:

@@ -8,16 +8,16 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(
-    check: Callable[[], T | Awaitable[T]],
-    timeout_s: float = 20,
-    every_s: float = 0.02,
-) -> T:
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], timeout_s: float = 20, every_s: float = 0.02) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], timeout_s: float = 20, every_s: float = 0.02) -> T: ...
+async def eventually(check: Callable[[], T | Awaitable[T]], timeout_s: float = 20, every_s: float = 0.02) -> T:
     """Call `check` (plain or async) until what it gives is truthy, and return that.
 
     An `AssertionError` of the check counts as "not yet"; any other error is a bug and goes to the caller at once.
