@@ -1,0 +1,183 @@
+"""The outermost layer of every service's HTTP edge: correlation ids, request metrics, overload, and the answer to a bug.
+
+Pure ASGI, because it stands in front of the hot webhook. It must not look into bodies. Called through `install_edge` by every
+service's `create_app`.
+"""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from typing import Final
+
+from fastapi import FastAPI
+from prometheus_client import Counter, Histogram
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.common.http.limits import DEFAULT_BODY_BYTES_MAX, BodyLimitMiddleware
+from libs.common.http.problem import (
+    ProblemError,
+    install_problem_handlers,
+    internal_problem,
+    problem_response,
+    unavailable_problem,
+)
+from libs.common.ids import new_id
+from libs.common.logging import correlated, current_correlation_id, get_logger
+from libs.common.metrics import Metrics
+
+__all__ = ["HEADER", "CorrelationMiddleware", "current_correlation_id", "install_edge"]
+
+HEADER: Final = b"x-correlation-id"
+OPERATIONS_PATHS: Final = frozenset({"/livez", "/readyz", "/metrics"})
+CLIENT_GONE: Final = 499
+IN_FLIGHT_MAX: Final = 2000
+
+# What callers may choose: nothing that could break a log line, a header or a label.
+_ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+def install_edge(
+    app: FastAPI,
+    *,
+    service: str,
+    metrics: Metrics,
+    body_bytes_max: int = DEFAULT_BODY_BYTES_MAX,
+    own_limit_prefixes: tuple[str, ...] = (),
+    in_flight_max: int = IN_FLIGHT_MAX,
+) -> None:
+    """Give an app all that every service's edge has: problems, correlation, request metrics, limits.
+
+    `own_limit_prefixes`: paths whose routes read their bodies themselves with `limits.read_body`.
+    """
+    install_problem_handlers(app)
+    # The one that is added last is the outermost.
+    app.add_middleware(BodyLimitMiddleware, limit_bytes=body_bytes_max, own_limit_prefixes=own_limit_prefixes)
+    app.add_middleware(CorrelationMiddleware, service=service, metrics=metrics, in_flight_max=in_flight_max)
+
+
+class CorrelationMiddleware:
+    """Takes or makes the correlation id, puts it on every answer, counts and times each request, answers 500 to a bug.
+
+    With more than `in_flight_max` requests being worked on, further ones get 503 at once: a queue would only make all of them late.
+    """
+
+    def __init__(self, app: ASGIApp, *, service: str, metrics: Metrics, in_flight_max: int = IN_FLIGHT_MAX) -> None:
+        self.app = app
+        self._service = service
+        self._in_flight_max = in_flight_max
+        self._in_flight = 0
+        self._metrics = metrics
+        metrics.http_requests_in_flight.labels(service).set_function(lambda: self._in_flight)
+        # Looking up a child by its labels costs more than counting.
+        self._counters: dict[tuple[str, int], Counter] = {}
+        self._timers: dict[str, Histogram] = {}
+        self._log = get_logger("http")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request or WebSocket on, under its correlation id."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        correlation_id = _requested_id(scope) or new_id("cor")
+        with correlated(correlation_id, service=self._service):
+            if scope["type"] == "http":
+                await self._handle_request(scope, receive, _Answer(send, correlation_id))
+            else:
+                await self._handle_websocket(scope, receive, _Answer(send, correlation_id))
+
+    async def _handle_request(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        started_s = perf_counter()
+        if self._in_flight >= self._in_flight_max and scope["path"] not in OPERATIONS_PATHS:
+            await _send_problem(unavailable_problem("Too many requests at once."), scope, receive, answer)
+            self._observe(scope, answer.status, perf_counter() - started_s)
+            return
+        self._in_flight += 1
+        try:
+            await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            answer.status = CLIENT_GONE
+        except Exception:
+            # A bug harms this request alone. Nothing was answered yet: say so. Something was: cut the answer off.
+            self._log.exception("request failed", method=scope["method"], route=_route(scope))
+            if answer.status:
+                answer.status = 500
+                raise
+            await _send_problem(internal_problem(), scope, receive, answer)
+        finally:
+            self._in_flight -= 1
+            self._observe(scope, answer.status or CLIENT_GONE, perf_counter() - started_s)
+
+    async def _handle_websocket(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        try:
+            await self.app(scope, receive, answer)
+        except Exception:
+            self._log.exception("websocket failed", route=_route(scope))
+            if answer.closed:
+                return
+            if answer.accepted:
+                await answer({"type": "websocket.close", "code": 1011, "reason": "internal-error"})
+            else:
+                await _send_problem(internal_problem(), scope, receive, answer)
+
+    def _observe(self, scope: Scope, status: int, elapsed_s: float) -> None:
+        route = _route(scope)
+        counter = self._counters.get((route, status))
+        if counter is None:
+            counter = self._metrics.http_requests.labels(self._service, route, str(status))
+            self._counters[route, status] = counter
+        counter.inc()
+        timer = self._timers.get(route)
+        if timer is None:
+            timer = self._metrics.http_request_seconds.labels(self._service, route)
+            self._timers[route] = timer
+        timer.observe(elapsed_s)
+        if status >= 500 and scope["path"] not in OPERATIONS_PATHS:
+            self._log.error(
+                "request", method=scope["method"], route=route, status=status, ms=round(elapsed_s * 1000, 1)
+            )
+        else:
+            self._log.debug(
+                "request", method=scope["method"], route=route, status=status, ms=round(elapsed_s * 1000, 1)
+            )
+
+
+class _Answer:
+    """An ASGI `send` that puts the correlation id on the answer and remembers how far it got."""
+
+    __slots__ = ("_header", "_send", "accepted", "closed", "status")
+
+    def __init__(self, send: Send, correlation_id: str) -> None:
+        self._send = send
+        self._header = (HEADER, correlation_id.encode())
+        self.status = 0
+        self.accepted = False
+        self.closed = False
+
+    async def __call__(self, message: Message) -> None:
+        kind = message["type"]
+        if kind in ("http.response.start", "websocket.accept", "websocket.http.response.start"):
+            message["headers"] = [*message.get("headers", ()), self._header]
+            self.status = message.get("status", 101)
+            self.accepted = kind == "websocket.accept"
+            self.closed = kind == "websocket.http.response.start"
+        elif kind == "websocket.close":
+            self.closed = True
+        await self._send(message)
+
+
+async def _send_problem(problem: ProblemError, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    await problem_response(problem)(scope, receive, answer)
+
+
+def _requested_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == HEADER:
+            return value.decode() if _ACCEPTABLE_ID.fullmatch(value) else None
+    return None
+
+
+def _route(scope: Scope) -> str:
+    # The route's pattern: the path itself has ids in it, and anybody can ask for any path.
+    return getattr(scope.get("route"), "path", None) or "(none)"

@@ -1,0 +1,207 @@
+"""Logging: one JSON object per line on standard error, the same for our own lines and for those of libraries.
+
+Customers' words must never get here. Callers log ids and numbers; as a last guard a processor drops the fields whose names say
+that they hold what somebody wrote, and an exception shows its places but not its message, unless its type is known to carry none of a
+customer's words. `configure_logging` is called once by `main`; everybody else calls `get_logger`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from traceback import extract_tb
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+import structlog
+
+from libs.common.errors import CentralinoError
+
+FORBIDDEN_FIELDS: Final = frozenset({"text", "body", "subject", "html", "content", "comment", "summary", "password"})
+"""Names of fields that are dropped from every line, whoever wrote it."""
+
+# The messages of these say which name, file or place is wrong. A ValueError or a KeyError may quote a customer instead.
+_TELLING_ERRORS: Final = (
+    CentralinoError,
+    OSError,
+    AssertionError,
+    ImportError,
+    AttributeError,
+    NameError,
+    TypeError,
+    NotImplementedError,
+)
+_FRAMES_MAX: Final = 40
+_CAUSES_MAX: Final = 6
+
+_correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+_service: ContextVar[str | None] = ContextVar("service", default=None)
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def get_logger(name: str) -> Logger:
+    """The logger of a module or service: `log.info("batch appended", partition=3)`. The event is a fixed sentence."""
+    return structlog.stdlib.get_logger(name)
+
+
+def current_correlation_id() -> str | None:
+    """The correlation id of the request or record that this task works on."""
+    return _correlation_id.get()
+
+
+@contextmanager
+def correlated(correlation_id: str | None, *, service: str | None = None) -> Iterator[None]:
+    """Every line logged inside carries this correlation id (and this service's name, where it is given)."""
+    token = _correlation_id.set(correlation_id)
+    service_token = _service.set(service) if service is not None else None
+    try:
+        yield
+    finally:
+        _correlation_id.reset(token)
+        if service_token is not None:
+            _service.reset(service_token)
+
+
+def configure_logging(level: str = "info", *, stream: TextIO | None = None) -> None:
+    """Send all logging of this process, that of libraries included, to `stream` (standard error) as JSON lines.
+
+    `level`: debug, info, warning, error. Raises ValueError for another word. Calling it again replaces the configuration.
+    """
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise ValueError(f"unknown log level {level!r}")
+    shared = (
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        _add_context,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        # Cached loggers would keep the configuration of the first call for ever.
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _render_exception,
+                drop_forbidden_fields,
+                structlog.processors.JSONRenderer(default=_describe_type, ensure_ascii=False),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(number)
+    logging.captureWarnings(capture=True)
+    for chatty in (
+        "uvicorn",
+        "uvicorn.error",
+        "uvicorn.access",
+        "aiokafka",
+        "alembic",
+        "aiosqlite",
+        "httpx",
+        "asyncio",
+    ):
+        library = logging.getLogger(chatty)
+        library.handlers = []
+        library.propagate = True
+        # What libraries say at info (a server process started, a group rebalanced) our own lines say better.
+        library.setLevel(max(number, logging.WARNING))
+
+
+def drop_forbidden_fields(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The last guard: take the fields of `FORBIDDEN_FIELDS` out, at any depth, and name them in `dropped`."""
+    dropped = sorted(_drop(event))
+    if dropped:
+        event["dropped"] = dropped
+    return event
+
+
+def _drop(fields: MutableMapping[str, Any]) -> set[str]:
+    dropped = {name for name in fields if name.lower() in FORBIDDEN_FIELDS}
+    for name in dropped:
+        del fields[name]
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            inner = {str(key): item for key, item in value.items()}
+            dropped |= _drop(inner)
+            fields[name] = inner
+    return dropped
+
+
+def describe_exception(error: BaseException) -> list[str]:
+    """The exception and its causes, one line per exception and per frame, newest frame last.
+
+    A message is shown only for types that never quote a customer; of a database's error its SQLSTATE is shown.
+    """
+    lines: list[str] = []
+    current: BaseException | None = error
+    for _ in range(_CAUSES_MAX):
+        if current is None:
+            break
+        lines.append(_headline(current))
+        lines.extend(_places(current.__traceback__))
+        if isinstance(current, BaseExceptionGroup):
+            for inner in current.exceptions[:_CAUSES_MAX]:
+                lines.extend(f"| {line}" for line in describe_exception(inner))
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return lines
+
+
+def _headline(error: BaseException) -> str:
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    if isinstance(error, _TELLING_ERRORS):
+        return f"{name}: {error}"
+    state = getattr(error, "sqlstate", None)
+    return f"{name} (SQLSTATE {state})" if isinstance(state, str) else name
+
+
+def _places(trace: TracebackType | None) -> list[str]:
+    frames = extract_tb(trace)
+    shown = [f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames[-_FRAMES_MAX:]]
+    return shown if len(frames) <= _FRAMES_MAX else [f"  ... {len(frames) - _FRAMES_MAX} frames", *shown]
+
+
+def _add_context(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, variable in (("correlation_id", _correlation_id), ("service", _service)):
+        value = variable.get()
+        if value is not None:
+            event.setdefault(name, value)
+    return event
+
+
+def _render_exception(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    given = event.pop("exc_info", None)
+    error: BaseException | None = None
+    if isinstance(given, BaseException):
+        error = given
+    elif isinstance(given, tuple):
+        error = given[1]
+    elif given:
+        error = sys.exc_info()[1]
+    if error is not None:
+        event["exception"] = describe_exception(error)
+    return event
+
+
+def _describe_type(value: object) -> str:
+    # An unknown object's repr may hold anything that a customer wrote.
+    return f"<{type(value).__qualname__}>"

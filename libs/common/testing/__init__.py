@@ -1,0 +1,1 @@
+"""What tests of every part share and what a fork of this project can test its own adapters with."""
