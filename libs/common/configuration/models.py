@@ -1,0 +1,233 @@
+"""The configuration as the code holds it: frozen models of what stands in `centralino.yaml`, durations in milliseconds.
+
+The keys in the file are the aliases (`target`), the attributes carry their unit (`target_ms`). Code may construct the models
+directly, by attribute; only `load` reads files. A model checks its own fields; what one part says about another is checked by
+`checks`. Nothing here reads a file, the environment or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from libs.common.configuration.calendars import Holidays, TimeZone, WeeklyHours
+from libs.common.configuration.durations import DURATION_PATTERN, parse_duration_ms
+from libs.common.configuration.providers import provider_of
+from libs.common.events.message import Channel
+
+_SECOND_MS: Final = 1000
+_MINUTE_MS: Final = 60 * _SECOND_MS
+
+# How soon customers expect an answer, where the queue does not say.
+CHANNEL_TARGETS_MS: Final[dict[str, int]] = {
+    Channel.WEBCHAT.value: _MINUTE_MS // 2,
+    Channel.WHATSAPP.value: _MINUTE_MS // 2,
+    Channel.MESSENGER.value: _MINUTE_MS // 2,
+    Channel.INSTAGRAM.value: _MINUTE_MS // 2,
+    Channel.TELEGRAM.value: _MINUTE_MS // 2,
+    Channel.VOICE.value: 3 * _MINUTE_MS,
+    Channel.SMS.value: 15 * _MINUTE_MS,
+    Channel.EMAIL.value: 60 * _MINUTE_MS,
+    Channel.WEBFORM.value: 60 * _MINUTE_MS,
+    Channel.API.value: 60 * _MINUTE_MS,
+}
+
+SKILL_LEVEL_MIN: Final = 1
+SKILL_LEVEL_MAX: Final = 5
+PRIORITY_MIN: Final = -100
+PRIORITY_MAX: Final = 100
+CAPACITY_MAX: Final = 1000
+
+# Validation of a file says so in its context: there a duration is a text, while code hands over milliseconds.
+FROM_FILE: Final[Mapping[str, bool]] = {"from_file": True}
+
+
+def _duration(value: object, info: Any) -> object:
+    if isinstance(value, str):
+        try:
+            return parse_duration_ms(value)
+        except ValueError as error:
+            raise PydanticCustomError("duration", str(error)) from error
+    if info.context is not None and info.context.get("from_file"):
+        raise PydanticCustomError("duration", "must be a duration such as 30s, 5m or 2h")
+    return value
+
+
+def _at_least_a_second(value: int) -> int:
+    if value < _SECOND_MS:
+        raise PydanticCustomError("duration", "must be at least 1s")
+    return value
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _level(value: int) -> int:
+    if not SKILL_LEVEL_MIN <= value <= SKILL_LEVEL_MAX:
+        raise PydanticCustomError("level", f"must be {SKILL_LEVEL_MIN} to {SKILL_LEVEL_MAX}")
+    return value
+
+
+def _channel_name(value: str) -> str:
+    if value not in CHANNEL_TARGETS_MS:
+        raise PydanticCustomError("enum", "unknown channel", {"expected": ", ".join(CHANNEL_TARGETS_MS)})
+    return value
+
+
+_DURATION_SCHEMA: Final = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "5m", "2h"]}
+
+DurationMs = Annotated[int, BeforeValidator(_duration), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
+LongerDurationMs = Annotated[
+    int, BeforeValidator(_duration), AfterValidator(_at_least_a_second), WithJsonSchema(_DURATION_SCHEMA)
+]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Level = Annotated[
+    int,
+    Field(strict=True),
+    AfterValidator(_level),
+    WithJsonSchema({"type": "integer", "minimum": SKILL_LEVEL_MIN, "maximum": SKILL_LEVEL_MAX}),
+]
+Priority = Annotated[int, Field(strict=True, ge=PRIORITY_MIN, le=PRIORITY_MAX)]
+Room = Annotated[int, Field(strict=True, ge=0, le=CAPACITY_MAX)]
+Flag = Annotated[bool, Field(strict=True)]
+ChannelName = Annotated[
+    str, AfterValidator(_channel_name), WithJsonSchema({"type": "string", "enum": list(CHANNEL_TARGETS_MS)})
+]
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+Languages = Annotated[tuple[Language, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+Channels = Annotated[tuple[ChannelName, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, str_strip_whitespace=True
+    )
+
+
+class Pool(_Part):
+    """Queues and agents that are decided together.
+
+    `timezone`, `hours` and `holidays` are checked and held, and nothing acts on them today: contacts are queued and offered at
+    any time. A pool without `hours` is always open.
+    """
+
+    timezone: TimeZone = "UTC"
+    hours: WeeklyHours | None = None
+    holidays: Holidays = ()
+
+
+class Queue(_Part):
+    """Where contacts of one kind wait. `skills`: the least level that an agent must have. `target_ms` None: the channel's."""
+
+    pool: Name
+    skills: dict[Name, Level] = {}
+    target_ms: LongerDurationMs | None = Field(default=None, alias="target")
+    priority: Priority = 0
+    offer_timeout_ms: LongerDurationMs = Field(default=20 * _SECOND_MS, alias="offer_timeout")
+    wrap_up_ms: DurationMs = Field(default=0, alias="wrap_up")
+
+
+class Account(_Part):
+    """One entry point of a channel. `name` is its key in the file.
+
+    `secret_env` names the variable that holds what its webhooks are checked with: the auth token (twilio), the signing key
+    (mailgun), the secret token of `setWebhook` (telegram), `user:password` of the webhook URL (postmark). `token_env` names
+    the credential of the provider's API where it is another one (telegram: the bot's token), `account_sid_env` Twilio's account.
+    `api_url` replaces the base URL of the provider's API. `address` is the account's own mailbox or number. `language`: of
+    customers whose own is not known.
+    """
+
+    name: str = ""
+    channel: Channel
+    pool: Name
+    provider: Text | None = None
+    address: Text | None = None
+    secret_env: EnvironmentName | None = None
+    token_env: EnvironmentName | None = None
+    account_sid_env: EnvironmentName | None = None
+    api_url: HttpUrl | None = None
+    from_name: Text | None = None
+    language: Language | None = None
+    max_body_bytes: int | None = Field(default=None, strict=True, ge=1024)
+
+
+class When(_Part):
+    """What a message must be like. Every condition given must hold; of the values of one condition, any.
+
+    `subject_contains` and `text_contains` ignore case; `handle` and `to` are compared whole, with `*` for any characters;
+    `attributes` are compared whole.
+    """
+
+    channel: Channels = ()
+    account: Texts = ()
+    subject_contains: Texts = ()
+    text_contains: Texts = ()
+    handle: Texts = ()
+    language: Languages = ()
+    to: Texts = ()
+    attributes: dict[Text, Texts] = {}
+
+
+class Rule(_Part):
+    """Where messages go, the first match wins. A rule is for the accounts of its queue's pool; without `when` it is the default."""
+
+    when: When | None = None
+    queue: Name
+    skills: dict[Name, Level] = {}
+    priority: Priority | None = None
+
+
+class Agent(_Part):
+    """Somebody who answers. `capacity`: contacts at once per channel; one on a channel not named."""
+
+    name: Text
+    pool: Name
+    skills: dict[Name, Level] = {}
+    capacity: dict[ChannelName, Room] = {}
+    role: Literal["agent", "supervisor", "admin"] = "agent"
+
+
+class Followup(_Part):
+    """The mails that acknowledge a message and ask afterwards. `sender` None: none are sent.
+
+    `languages` are those that mails are written in; the first is for customers whose language is not known.
+    """
+
+    delay_ms: DurationMs = Field(default=30 * _MINUTE_MS, alias="delay")
+    sender: Text | None = Field(default=None, alias="from")
+    reply_to: Text | None = None
+    acknowledge: Flag = True
+    languages: Languages = ("it",)
+
+
+def _name_accounts(accounts: dict[str, Account]) -> dict[str, Account]:
+    named: dict[str, Account] = {}
+    for name, account in accounts.items():
+        provider = provider_of(account.channel, account.provider)
+        named[name] = account.model_copy(
+            update={"name": name, "provider": provider.name if provider else account.provider}
+        )
+    return named
+
+
+class Configuration(_Part):
+    """Everything in `centralino.yaml`. Dictionaries are keyed by the id; nobody changes them."""
+
+    pools: dict[Name, Pool]
+    queues: dict[Name, Queue]
+    accounts: Annotated[dict[Name, Account], AfterValidator(_name_accounts)] = {}
+    rules: tuple[Rule, ...] = ()
+    agents: dict[Name, Agent] = {}
+    followup: Followup = Followup()
+
+    def rules_of(self, pool: str) -> tuple[tuple[int, Rule], ...]:
+        """The rules for the accounts of a pool, in order, each with its place in the file's list (from 0)."""
+        return tuple((place, rule) for place, rule in enumerate(self.rules) if self.queues[rule.queue].pool == pool)
