@@ -40,7 +40,8 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     """A message opened a contact, which waits from now on. `due_ms` = `received_ms` + target and does not change while it waits.
 
     `received_ms` is the provider's time of the message, bounded. `skills` are all that is asked for, the queue's included.
-    The rest is what readers need who do not read the inputs; the message's text is not repeated here.
+    The rest is what readers need who do not read the inputs; the message's text is not repeated here. `queue_asked` is set where
+    the input named a queue that the pool does not have: the contact then waits in the pool's first one, so that it is not lost.
     """
 
     contact_id: str
@@ -55,6 +56,7 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     received_ms: int
     due_ms: int
     offer_timeout_ms: int
+    queue_asked: str | None = None
     handles: tuple[str, ...] = ()
     name: str | None = None
     subject: str | None = None
@@ -100,20 +102,24 @@ class OfferMade(Fact, frozen=True, kw_only=True, tag="centralino.offer.made.v1")
 
 
 class OfferRejected(Fact, frozen=True, kw_only=True, tag="centralino.offer.rejected.v1"):
-    """The agent declined; the contact waits again, in its old place."""
+    """The agent declined; the contact waits again, in its old place. He is not offered it again before `backoff_until_ms`."""
 
     offer_id: str
     contact_id: str
     agent_id: str
     reason: str | None = None
+    backoff_until_ms: int = 0
 
 
 class OfferExpired(Fact, frozen=True, kw_only=True, tag="centralino.offer.expired.v1"):
-    """The agent did not answer in time; the contact waits again, in its old place."""
+    """The agent did not answer in time; the contact waits again, in its old place. He is not offered it again before
+    `backoff_until_ms`.
+    """
 
     offer_id: str
     contact_id: str
     agent_id: str
+    backoff_until_ms: int = 0
 
 
 class OfferWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.offer.withdrawn.v1"):
