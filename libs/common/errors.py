@@ -30,6 +30,10 @@ class LogUnavailableError(OutageError):
     """The event log does not answer. A write that was under way may or may not have happened."""
 
 
+class LogMismatchError(CentralinoError):
+    """The event log is there, but it is not the one that the settings describe; trying again does not help."""
+
+
 class LogClosedError(CentralinoError):
     """The log, reader or writer was closed, or a writer was broken by an append that failed."""
 
