@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.generator import BytesGenerator
@@ -135,9 +135,18 @@ class SmtpTransport:
         self._mails = 0
         self._used_s = 0.0
 
-    async def send(self, message: EmailMessage, sender: str, recipients: Sequence[str]) -> SmtpResult:
+    async def send(
+        self,
+        message: EmailMessage,
+        sender: str,
+        recipients: Sequence[str],
+        *,
+        before_data: Callable[[], Awaitable[None]] | None = None,
+    ) -> SmtpResult:
         """Hand over one mail. `sender` and `recipients` are the envelope's plain addresses; a Bcc header is left out.
 
+        `before_data` is awaited once the server has taken the addresses, right before the content: until then nothing can have
+        been sent. What it raises ends the transaction and passes.
         Raises SmtpRefusedError when nobody gets it, SmtpUnavailableError. A cancelled send may have been taken.
         """
         assert recipients, "a mail has a recipient"
@@ -145,7 +154,7 @@ class SmtpTransport:
         async with self._lock:
             client = await self._ready_client()
             try:
-                result = await self._transact(client, content, sender, recipients)
+                result = await self._transact(client, content, sender, recipients, before_data)
             except SmtpRefusedError:
                 # Whatever part of the transaction the server still holds must not become part of the next one.
                 await self._reset()
@@ -173,7 +182,12 @@ class SmtpTransport:
                     client.close()
 
     async def _transact(
-        self, client: aiosmtplib.SMTP, content: bytes, sender: str, recipients: Sequence[str]
+        self,
+        client: aiosmtplib.SMTP,
+        content: bytes,
+        sender: str,
+        recipients: Sequence[str],
+        before_data: Callable[[], Awaitable[None]] | None,
     ) -> SmtpResult:
         with_utf8 = not all(address.isascii() for address in (sender, *recipients))
         if with_utf8 and not client.supports_extension("smtputf8"):
@@ -201,6 +215,8 @@ class SmtpTransport:
         if not accepted:
             worst = next((one for one in refused if not one.permanent), refused[0])
             raise SmtpRefusedError("recipient", worst.code, worst.reason, permanent=worst.permanent)
+        if before_data is not None:
+            await before_data()
         async with _outages("DATA", outcome_unknown=True):
             try:
                 reply = await client.data(content)

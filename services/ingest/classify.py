@@ -1,0 +1,91 @@
+"""Which queue a message goes to, by the configuration's rules: the first that matches.
+
+Pure. Called by `receive` for every message, before the append, so that the log holds the decision and its rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from libs.common.configuration.models import Rule, When
+from libs.common.errors import RefusedError
+from libs.common.events.message import Message
+
+RuleInPlace = tuple[int, Rule]
+
+
+class NoRuleError(RefusedError):
+    """No rule of the pool matches and there is no default: the configuration's check would have said so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification:
+    """Where the message goes. `rule` is the rule's place in the configuration's list, from 0; `priority` None is the queue's."""
+
+    queue: str
+    rule: int
+    skills: dict[str, int] = field(default_factory=dict)
+    priority: int | None = None
+
+
+def classify(
+    message: Message,
+    rules: Sequence[RuleInPlace],
+    *,
+    to: Sequence[str] = (),
+    skills: Mapping[str, int] | None = None,
+    priority: int | None = None,
+) -> Classification:
+    """The first rule that matches, with what the integration asked for on top.
+
+    `to` are the addresses that the message was sent to; `skills` are minimum levels and `priority` is what an integration gave:
+    of two levels of one skill the higher counts, and an integration's priority goes before the rule's.
+    Raises NoRuleError where nothing matches.
+    """
+    for place, rule in rules:
+        if rule.when is None or _matches(rule.when, message, to):
+            wanted = dict(rule.skills)
+            for skill, level in (skills or {}).items():
+                wanted[skill] = max(level, wanted.get(skill, 0))
+            return Classification(
+                queue=rule.queue,
+                rule=place,
+                skills=wanted,
+                priority=rule.priority if priority is None else priority,
+            )
+    raise NoRuleError
+
+
+def _matches(when: When, message: Message, to: Sequence[str]) -> bool:
+    return (
+        (not when.channel or message.channel in when.channel)
+        and (not when.account or message.account in when.account)
+        and (not when.language or _language_is(message.language, when.language))
+        and (not when.subject_contains or _contains(message.subject, when.subject_contains))
+        and (not when.text_contains or _contains(message.text, when.text_contains))
+        and (not when.handle or _is_like([message.handle, *message.handles], when.handle))
+        and (not when.to or _is_like(to, when.to))
+        and all(message.attributes.get(name) in values for name, values in when.attributes.items())
+    )
+
+
+def _contains(text: str | None, wanted: Sequence[str]) -> bool:
+    if not text:
+        return False
+    folded = text.casefold()
+    return any(part.casefold() in folded for part in wanted)
+
+
+def _is_like(addresses: Sequence[str], patterns: Sequence[str]) -> bool:
+    # A pattern may be written with the scheme of the handle or without it: `mailto:*@example.com`, `*@example.com`.
+    spelt = {
+        form for address in addresses for form in (address.casefold(), address.casefold().partition(":")[2]) if form
+    }
+    return any(fnmatchcase(form, pattern.casefold()) for pattern in patterns for form in spelt)
+
+
+def _language_is(language: str | None, wanted: Sequence[str]) -> bool:
+    # `it` stands for `it-CH` too; `it-CH` stands for itself alone.
+    return language is not None and any(language == name or language.partition("-")[0] == name for name in wanted)

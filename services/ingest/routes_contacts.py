@@ -1,0 +1,197 @@
+"""`POST /v1/contacts`: for integrations without an adapter of their own. Needs an integration's token.
+
+The handle, the texts and the attachments go through the same cleaning as every channel's.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from libs.common import ids
+from libs.common.clock import Clock
+from libs.common.events.message import Attachment, Message
+from libs.common.http.auth import Principal, require
+from libs.common.http.correlation import current_correlation_id
+from libs.common.http.problem import FieldError, ProblemError
+from services.ingest.channels import handles
+from services.ingest.channels.port import AccountContext, AttachmentContent, Normalised
+from services.ingest.channels.text import clean_line, clean_line_or_none, clean_text
+from services.ingest.receive import Receiver, Wishes
+
+ATTACHMENT_BYTES_MAX: Final = 10 * 1024 * 1024
+_IDENTIFIER_SCHEMES: Final = ("telegram", "messenger", "instagram", "whatsapp", "sms", "customer")
+
+_Level = Annotated[int, Field(ge=1, le=5)]
+_Short = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CustomerIn(_Body):
+    """Who writes: an address as a URI, further ones, and a name."""
+
+    handle: Annotated[str, Field(min_length=3, max_length=320, examples=["mailto:luca@example.com"])]
+    handles: Annotated[list[str], Field(max_length=10)] = []
+    name: Annotated[str, Field(max_length=200)] | None = None
+
+
+class AttachmentIn(_Body):
+    """A file, by its content or by a URL from which it is fetched later."""
+
+    name: _Short
+    content_type: _Short = "application/octet-stream"
+    url: Annotated[str, Field(pattern=r"^https?://", max_length=2000)] | None = None
+    content_base64: str | None = None
+
+
+class ContactIn(_Body):
+    """A customer's message."""
+
+    account: _Short
+    external_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    customer: CustomerIn
+    subject: Annotated[str, Field(max_length=1000)] | None = None
+    text: str = ""
+    occurred_at: AwareDatetime | None = None
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] | None = None
+    attributes: Annotated[dict[_Short, Annotated[str, Field(max_length=2000)]], Field(max_length=50)] = {}
+    skills: Annotated[dict[_Short, _Level], Field(max_length=20)] = {}
+    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
+    attachments: Annotated[list[AttachmentIn], Field(max_length=20)] = []
+
+
+class ContactAccepted(BaseModel):
+    """The message is on the log. `contact_hint`: the contact that it opens, unless it joins an open one of its thread.
+
+    `duplicate`: it was seen before; false is no promise, but a second delivery makes nothing new in any case.
+    """
+
+    contact_hint: str
+    message_id: str
+    duplicate: bool
+
+
+def contacts_router(accounts: Mapping[str, AccountContext], receiver: Receiver, clock: Clock) -> APIRouter:
+    """The route, for the accounts without a provider."""
+    router = APIRouter(tags=["contacts"])
+
+    @router.post("/v1/contacts", status_code=202, response_model=ContactAccepted, summary="Hand a contact in")
+    async def post_contact(
+        body: ContactIn,
+        principal: Annotated[Principal, Depends(require(kind="integration"))],
+        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+    ) -> ContactAccepted:
+        account = accounts.get(body.account)
+        if account is None:
+            raise ProblemError(
+                404, "account-unknown", "Unknown account", errors=(FieldError("no such account", pointer="/account"),)
+            )
+        if account.provider is not None:
+            detail = f"its contacts come in by its provider's webhook, {account.webhook_url}"
+            raise ProblemError(422, "invalid", "Invalid request", errors=(FieldError(detail, pointer="/account"),))
+        normalised = normalise_contact(body, account, principal.id, idempotency_key, clock.now_ms())
+        wishes = Wishes(skills=body.skills, priority=body.priority)
+        receipts = await receiver.receive(account, normalised, current_correlation_id() or "", wishes)
+        receipt = receipts[0]
+        return ContactAccepted(
+            contact_hint=receipt.contact_hint, message_id=receipt.message_id, duplicate=receipt.duplicate
+        )
+
+    return router
+
+
+def normalise_contact(
+    body: ContactIn, account: AccountContext, integration: str, idempotency_key: str | None, now_ms: int
+) -> Normalised:
+    """The body as our message. Raises ProblemError 422 with the fields that cannot be used."""
+    faults: list[FieldError] = []
+    handle = parse_handle(body.customer.handle)
+    if handle is None:
+        faults.append(
+            FieldError("must be an address such as mailto:, tel: (+country) or telegram:", "/customer/handle")
+        )
+    others = []
+    for place, text in enumerate(body.customer.handles):
+        other = parse_handle(text)
+        if other is None:
+            faults.append(FieldError("must be an address such as mailto: or tel:", f"/customer/handles/{place}"))
+        others.append(other)
+    attachments, contents = _attachments(body.attachments, faults)
+    if faults or handle is None:
+        raise ProblemError(422, "invalid", "Invalid request", "Some fields are not as they must be.", errors=faults)
+    provider_id = body.external_id or (f"{integration}/{idempotency_key}" if idempotency_key else ids.new_id("ext"))
+    message = Message(
+        id=ids.message_id(account.name, provider_id),
+        thread_id=ids.thread_id(account.name, handle),
+        account=account.name,
+        channel=account.channel,
+        provider_id=provider_id,
+        handle=handle,
+        received_ms=now_ms,
+        occurred_ms=_milliseconds(body.occurred_at),
+        handles=handles.unique_handles(handle, *others),
+        name=clean_line_or_none(body.customer.name, 200),
+        subject=clean_line_or_none(body.subject),
+        text=clean_text(body.text),
+        language=body.language or account.language,
+        attachments=attachments,
+        attributes={clean_line(name, 200): clean_line(value, 2000) for name, value in body.attributes.items()},
+    )
+    return Normalised(messages=(message,), attachments=contents)
+
+
+def parse_handle(text: str) -> str | None:
+    """A handle as written by an integration, in its one spelling; None where it is none."""
+    scheme, _, rest = text.partition(":")
+    if scheme == "mailto":
+        return handles.mail_handle(rest)
+    if scheme == "tel":
+        return handles.phone_handle(rest)
+    return handles.identifier_handle(scheme, rest) if scheme in _IDENTIFIER_SCHEMES else None
+
+
+def _attachments(
+    given: list[AttachmentIn], faults: list[FieldError]
+) -> tuple[tuple[Attachment, ...], tuple[AttachmentContent, ...]]:
+    attachments: list[Attachment] = []
+    contents: list[AttachmentContent] = []
+    for place, item in enumerate(given):
+        common: dict[str, Any] = {
+            "name": clean_line(item.name, 200),
+            "content_type": clean_line(item.content_type, 200),
+        }
+        if (item.url is None) == (item.content_base64 is None):
+            faults.append(FieldError("needs either url or content_base64", f"/attachments/{place}"))
+        elif item.url is not None:
+            attachments.append(Attachment(id=ids.attachment_id("url", item.url), remote=item.url, **common))
+        elif item.content_base64 is not None:
+            data = _decode(item.content_base64)
+            if data is None or len(data) > ATTACHMENT_BYTES_MAX:
+                detail = f"must be base64 of at most {ATTACHMENT_BYTES_MAX} bytes"
+                faults.append(FieldError(detail, f"/attachments/{place}/content_base64"))
+                continue
+            key = ids.attachment_id("content", hashlib.sha256(data).hexdigest())
+            attachments.append(Attachment(id=key, size_bytes=len(data), **common))
+            contents.append(AttachmentContent(id=key, content_type=common["content_type"], data=data))
+    return tuple(attachments), tuple(contents)
+
+
+def _decode(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _milliseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
