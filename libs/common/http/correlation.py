@@ -6,9 +6,10 @@ service's `create_app`.
 
 from __future__ import annotations
 
+import logging
 import re
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
@@ -33,6 +34,7 @@ HEADER: Final = b"x-correlation-id"
 OPERATIONS_PATHS: Final = frozenset({"/livez", "/readyz", "/metrics"})
 CLIENT_GONE: Final = 499
 IN_FLIGHT_MAX: Final = 2000
+NO_ROUTE: Final = "(none)"
 
 # What callers may choose: nothing that could break a log line, a header or a label.
 _ACCEPTABLE_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -73,7 +75,10 @@ class CorrelationMiddleware:
         # Looking up a child by its labels costs more than counting.
         self._counters: dict[tuple[str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {}
+        self._plain_routes: dict[Any, str] = {}
         self._log = get_logger("http")
+        # Asking here is quicker than having structlog find out for each request that nobody wants the line.
+        self._is_logged = logging.getLogger("http").isEnabledFor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request or WebSocket on, under its correlation id."""
@@ -100,7 +105,7 @@ class CorrelationMiddleware:
             answer.status = CLIENT_GONE
         except Exception:
             # A bug harms this request alone. Nothing was answered yet: say so. Something was: cut the answer off.
-            self._log.exception("request failed", method=scope["method"], route=_route(scope))
+            self._log.exception("request failed", method=scope["method"], route=self._route(scope))
             if answer.status:
                 answer.status = 500
                 raise
@@ -113,7 +118,7 @@ class CorrelationMiddleware:
         try:
             await self.app(scope, receive, answer)
         except Exception:
-            self._log.exception("websocket failed", route=_route(scope))
+            self._log.exception("websocket failed", route=self._route(scope))
             if answer.closed:
                 return
             if answer.accepted:
@@ -122,7 +127,7 @@ class CorrelationMiddleware:
                 await _send_problem(internal_problem(), scope, receive, answer)
 
     def _observe(self, scope: Scope, status: int, elapsed_s: float) -> None:
-        route = _route(scope)
+        route = self._route(scope)
         counter = self._counters.get((route, status))
         if counter is None:
             counter = self._metrics.http_requests.labels(self._service, route, str(status))
@@ -133,14 +138,29 @@ class CorrelationMiddleware:
             timer = self._metrics.http_request_seconds.labels(self._service, route)
             self._timers[route] = timer
         timer.observe(elapsed_s)
-        if status >= 500 and scope["path"] not in OPERATIONS_PATHS:
-            self._log.error(
-                "request", method=scope["method"], route=route, status=status, ms=round(elapsed_s * 1000, 1)
+        level = logging.ERROR if status >= 500 and scope["path"] not in OPERATIONS_PATHS else logging.DEBUG
+        if self._is_logged(level):
+            self._log.log(
+                level, "request", method=scope["method"], route=route, status=status, ms=round(elapsed_s * 1e3, 1)
             )
-        else:
-            self._log.debug(
-                "request", method=scope["method"], route=route, status=status, ms=round(elapsed_s * 1000, 1)
-            )
+
+    def _route(self, scope: Scope) -> str:
+        """The route's pattern: the path itself has ids in it, and anybody can ask for any path."""
+        # A route of an included router knows its path without the prefix; FastAPI keeps the whole one beside it.
+        included = scope.get("fastapi", {}).get("effective_route_context")
+        path = getattr(included, "path", None) or getattr(scope.get("route"), "path", None)
+        if path is None and "endpoint" in scope:
+            path = self._plain_route(scope["app"], scope["endpoint"])
+        return path or NO_ROUTE
+
+    def _plain_route(self, app: FastAPI, endpoint: Any) -> str:
+        # Of a plain Starlette route (the hot ones) the scope has the endpoint alone.
+        path = self._plain_routes.get(endpoint)
+        if path is None:
+            found = (route for route in app.routes if getattr(route, "endpoint", None) is endpoint)
+            path = str(getattr(next(found, None), "path", NO_ROUTE))
+            self._plain_routes[endpoint] = path
+        return path
 
 
 class _Answer:
@@ -176,8 +196,3 @@ def _requested_id(scope: Scope) -> str | None:
         if name == HEADER:
             return value.decode() if _ACCEPTABLE_ID.fullmatch(value) else None
     return None
-
-
-def _route(scope: Scope) -> str:
-    # The route's pattern: the path itself has ids in it, and anybody can ask for any path.
-    return getattr(scope.get("route"), "path", None) or "(none)"

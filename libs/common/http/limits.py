@@ -76,14 +76,9 @@ def check_storable(document: Any) -> None:
 
 def too_large_problem(limit_bytes: int) -> ProblemError:
     """413, with the limit."""
-    # The rest of the body is not read, so the connection is of no further use.
-    return ProblemError(
-        413,
-        "too-large",
-        "Too large",
-        f"The body may have at most {limit_bytes} bytes.",
-        headers={"Connection": "close"},
-    )
+    # The connection stays open, and the server throws the rest of the body away: closing it while the sender still sends would
+    # reset the connection, and the sender would see that instead of this answer.
+    return ProblemError(413, "too-large", "Too large", f"The body may have at most {limit_bytes} bytes.")
 
 
 class BodyLimitMiddleware:

@@ -132,6 +132,8 @@ async def _handle_http(connection: HTTPConnection, error: Exception) -> Response
     assert isinstance(error, HTTPException)
     if error.status_code in {204, 304}:
         return Response(status_code=error.status_code, headers=error.headers)
+    if error.status_code == 400:
+        return problem_response(malformed_problem(error.detail))
     phrase = HTTPStatus(error.status_code).phrase
     detail = error.detail if error.detail != phrase else None
     problem = ProblemError(
