@@ -13,9 +13,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, event, select, text, update
@@ -132,7 +134,7 @@ async def run_migrations(store: str | AsyncEngine, script_location: str | Path, 
     engine = open_engine(store) if isinstance(store, str) else store
     try:
         with store_errors():
-            async with engine.begin() as connection:
+            async with _one_migration_at_a_time(), engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
                     # SQLite's write transaction is the lock; this one is let go with the transaction too.
                     lock = zlib.crc32(f"centralino migrations {version_table}".encode())
@@ -204,7 +206,7 @@ def _parse_url(url: str) -> URL:
         parsed = make_url(url)
     except Exception as error:
         raise StoreUrlInvalidError from error
-    if parsed.drivername == "sqlite" and parsed.database:
+    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
         return parsed
     if parsed.drivername in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql")
@@ -248,6 +250,14 @@ def _open_sqlite(url: URL) -> AsyncEngine:
     return engine
 
 
+# Which connection a revision's `op` works on is a global of Alembic's, and several services may start in one event loop.
+_migrating: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
+
+
+def _one_migration_at_a_time() -> asyncio.Lock:
+    return _migrating.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
 def _upgrade(connection: Connection, location: Path, version_table: str) -> None:
     config = Config()
     # Alembic reads % as interpolation.
@@ -262,7 +272,7 @@ def _upgrade(connection: Connection, location: Path, version_table: str) -> None
         connection, opts={"version_table": version_table, "script": script, "fn": steps, "transactional_ddl": True}
     )
     try:
-        with context.begin_transaction():
+        with context.begin_transaction(), Operations.context(context):
             context.run_migrations()
     except CommandError as error:
         raise StoreTooNewError(f"{version_table}: {error}") from error
