@@ -205,7 +205,7 @@ class Followup(_Part):
     sender: Text | None = Field(default=None, alias="from")
     reply_to: Text | None = None
     acknowledge: Flag = True
-    languages: Languages = ("it",)
+    languages: Languages = ("it", "en")
 
 
 def _name_accounts(accounts: dict[str, Account]) -> dict[str, Account]:

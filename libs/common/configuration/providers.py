@@ -29,9 +29,7 @@ PROVIDERS: Final[dict[str, tuple[Provider, ...]]] = {
         Provider(
             name="postmark",
             required=("address",),
-            advised={
-                "secret_env": "anybody who knows the webhook's URL can post mails: name `user:password` of the URL"
-            },
+            advised={"secret_env": "every mail is refused until it names the `user:password` of the webhook's URL"},
         ),
         Provider(name="mailgun", required=("secret_env", "address")),
     ),
