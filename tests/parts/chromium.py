@@ -5,6 +5,8 @@ Called by the fixture `chromium` and by `python -m tests.parts`. Playwright's ow
 
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 
 from tests.parts.errors import PartMissingError
@@ -39,9 +41,20 @@ def obtain_chromium() -> Chromium:
         path = _find()
     if path is None:
         raise PartMissingError(f"no browser was found; please install Chromium, or name one in {CHROMIUM_VARIABLE}")
+    _ensure_driver()
     as_root = ("--no-sandbox",) if os.geteuid() == 0 else ()  # Its sandbox refuses root.
     return Chromium(executable_path=path, arguments=(*as_root, *_QUIET_ARGUMENTS))
 
 
 def _find() -> str | None:
     return next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+def _ensure_driver() -> None:
+    """Playwright's own driver needs one library that the smallest systems lack."""
+    command = [sys.executable, "-m", "playwright", "--version"]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        install_packages("a library of Playwright's driver", "libatomic1")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise PartMissingError(f"Playwright's driver does not run:\n{done.stdout}{done.stderr}")

@@ -1,0 +1,1 @@
+"""Rules about the project itself: its files, its boundaries, its deployment."""
