@@ -28,8 +28,7 @@ from libs.common.logging import correlated, get_logger
 
 RETRY_FIRST_MS: Final = 100
 RETRY_LAST_MS: Final = 2_000
-RUN_STOP_S: Final = 5.0
-CLOSE_S: Final = 5.0
+STOP_S: Final = 5.0
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 T = TypeVar("T")
@@ -75,12 +74,13 @@ async def run_services(
     stop: asyncio.Event | None = None,
     trusted_proxies: Sequence[str] = (),
     grace_s: int = GRACE_S,
+    stop_s: float = STOP_S,
 ) -> int:
     """Serve and run these services until a signal, `stop` or a failure; give the exit code: 0, or 1 after a failure.
 
     `on_started` gets each service's URL by name, once all listen. The end, each step with a bound: accept nothing more and finish
     the requests in flight (`grace_s`) while background work goes on, because they may wait for it; cancel `run`; `close` in
-    reverse order. A second signal ends the process at once.
+    reverse order (`stop_s` for each). A second signal ends the process at once.
     Raises PortUnavailableError before anything has started.
     """
     stop = asyncio.Event() if stop is None else stop
@@ -111,7 +111,7 @@ async def run_services(
                 # All at once: the stack would give each server the whole grace time after the other.
                 await asyncio.gather(*(server.stop() for server in served.values()))
         finally:
-            failed = not await _stop_all(placements, works) or failed
+            failed = not await _stop_all(placements, works, stop_s) or failed
     log.info("stopped", failed=failed)
     return 1 if failed else 0
 
@@ -178,16 +178,18 @@ async def _wait_for_the_end(
     return bool(ended)
 
 
-async def _stop_all(placements: Sequence[Placement], works: Sequence[tuple[Placement, asyncio.Task[None]]]) -> bool:
+async def _stop_all(
+    placements: Sequence[Placement], works: Sequence[tuple[Placement, asyncio.Task[None]]], stop_s: float
+) -> bool:
     """Cancel the work, close the services in reverse order; True when all went well."""
     well = True
     for placement, work in reversed(works):
         already_reported = work.done()
         work.cancel()
-        well = await _bounded(f"run {placement.service.name}", work, RUN_STOP_S, quiet=already_reported) and well
+        well = await _bounded(f"run {placement.service.name}", work, stop_s, quiet=already_reported) and well
     for placement in reversed(placements):
         closing = asyncio.create_task(placement.service.close(), name=f"close {placement.service.name}")
-        well = await _bounded(closing.get_name(), closing, CLOSE_S) and well
+        well = await _bounded(closing.get_name(), closing, stop_s) and well
     return well
 
 

@@ -6,6 +6,7 @@ service's `create_app`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from time import perf_counter
@@ -103,6 +104,11 @@ class CorrelationMiddleware:
             await self.app(scope, receive, answer)
         except ClientDisconnect:
             answer.status = CLIENT_GONE
+        except asyncio.CancelledError:
+            # The process ends and this request took longer than the grace time: whether it had an effect is not known.
+            if not answer.status:
+                await _send_problem(unavailable_problem("This server is stopping."), scope, receive, answer)
+            raise
         except Exception:
             # A bug harms this request alone. Nothing was answered yet: say so. Something was: cut the answer off.
             self._log.exception("request failed", method=scope["method"], route=self._route(scope))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
+import aiosqlite
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, Text, func, insert, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -60,6 +61,12 @@ async def engine(url: str) -> AsyncIterator[AsyncEngine]:
 async def add_card(engine: AsyncEngine, card: str) -> None:
     async with engine.begin() as connection:
         await connection.execute(insert(cards).values(id=card, name="Luca"))
+
+
+async def add_cards(engine: AsyncEngine, *ids: str) -> None:
+    async with engine.begin() as connection:
+        for card in ids:
+            await connection.execute(insert(cards).values(id=card, name="Luca"))
 
 
 async def count_cards(engine: AsyncEngine) -> int:
@@ -168,10 +175,7 @@ async def test_two_services_in_one_database_have_their_own_versions(url: str, ea
 
 async def test_a_transaction_that_fails_leaves_nothing(engine: AsyncEngine) -> None:
     with pytest.raises(IntegrityError):
-        async with engine.begin() as connection:
-            await connection.execute(insert(cards).values(id="cus_1", name="Luca"))
-            await connection.execute(insert(cards).values(id="cus_2", name="Anna"))
-            await connection.execute(insert(cards).values(id="cus_1", name="Luca"))
+        await add_cards(engine, "cus_1", "cus_2", "cus_1")
 
     assert await count_cards(engine) == 0
 
@@ -272,11 +276,14 @@ async def test_of_many_first_replicas_one_begins(engine: AsyncEngine) -> None:
 
 
 async def test_the_position_and_the_rows_are_there_together_or_not_at_all(engine: AsyncEngine) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def advance_and_fail() -> None:
         async with engine.begin() as connection:
             assert await advance_position(connection, positions, STREAM, 0, expected_offset=0, next_offset=5)
             await connection.execute(insert(cards).values(id="cus_1", name="Luca"))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await advance_and_fail()
 
     assert await position(engine) is None
     assert await count_cards(engine) == 0
@@ -285,18 +292,19 @@ async def test_the_position_and_the_rows_are_there_together_or_not_at_all(engine
 # Outages
 
 
+async def ask_nonsense(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT nothing FROM nowhere"))
+
+
 async def test_a_mistake_is_no_outage(engine: AsyncEngine) -> None:
     await add_card(engine, "cus_1")
-    with pytest.raises(IntegrityError):
-        with store_errors():
-            await add_card(engine, "cus_1")
-    with pytest.raises(SQLAlchemyError):
-        with store_errors():
-            async with engine.begin() as connection:
-                await connection.execute(text("SELECT nothing FROM nowhere"))
-    with pytest.raises(KeyError):
-        with store_errors():
-            raise KeyError("a bug")
+    with pytest.raises(IntegrityError), store_errors():
+        await add_card(engine, "cus_1")
+    with pytest.raises(SQLAlchemyError), store_errors():
+        await ask_nonsense(engine)
+    with pytest.raises(KeyError), store_errors():
+        raise KeyError("a bug")
 
 
 @pytest.mark.parametrize(
@@ -307,18 +315,22 @@ def test_only_known_stores_are_opened(url: str) -> None:
         open_engine(url)
 
 
+async def add_card_without_patience(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        assert isinstance(raw.driver_connection, aiosqlite.Connection)
+        await raw.driver_connection.execute("PRAGMA busy_timeout = 1")
+        await connection.execute(insert(cards).values(id="cus_2", name="Anna"))
+
+
 async def test_a_sqlite_writer_that_waits_too_long_is_an_outage(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/cards.db"
     await run_migrations(url, MIGRATIONS, VERSIONS)
     first, second = open_engine(url), open_engine(url)
     async with first.begin() as holder:
         await holder.execute(insert(cards).values(id="cus_1", name="Luca"))
-        with pytest.raises(StoreUnavailableError):
-            with store_errors():
-                async with second.connect() as connection:
-                    raw = await connection.get_raw_connection()
-                    await raw.driver_connection.execute("PRAGMA busy_timeout = 1")  # type: ignore[union-attr]  # aiosqlite's
-                    await connection.execute(insert(cards).values(id="cus_2", name="Anna"))
+        with pytest.raises(StoreUnavailableError, match="SQLITE_BUSY"), store_errors():
+            await add_card_without_patience(second)
     await add_card(second, "cus_2")
 
     assert await count_cards(first) == 2
@@ -330,9 +342,8 @@ async def test_a_sqlite_folder_that_cannot_be_had_is_an_outage(tmp_path: Path) -
     (tmp_path / "file").write_text("in the way")
     engine = open_engine(f"sqlite:///{tmp_path}/file/cards.db")
 
-    with pytest.raises(StoreUnavailableError):
-        with store_errors():
-            await count_cards(engine)
+    with pytest.raises(StoreUnavailableError), store_errors():
+        await count_cards(engine)
     await engine.dispose()
 
 
@@ -342,17 +353,18 @@ async def test_a_killed_postgresql_is_an_outage_and_comes_back_by_itself(postgre
     engine = open_engine(url)
     await add_card(engine, "cus_1")
 
+    async def lose_server() -> None:
+        async with engine.begin() as connection:
+            await connection.execute(insert(cards).values(id="cus_2", name="Anna"))
+            await asyncio.to_thread(postgres_server.kill)
+            await connection.execute(insert(cards).values(id="cus_3", name="Anna"))
+
     # While a transaction is open, so that its connection is lost under it.
-    with pytest.raises(StoreUnavailableError):
-        with store_errors():
-            async with engine.begin() as connection:
-                await connection.execute(insert(cards).values(id="cus_2", name="Anna"))
-                await asyncio.to_thread(postgres_server.kill)
-                await connection.execute(insert(cards).values(id="cus_3", name="Anna"))
+    with pytest.raises(StoreUnavailableError), store_errors():
+        await lose_server()
     # While it is away, for a connection and for migrations.
-    with pytest.raises(StoreUnavailableError):
-        with store_errors():
-            await count_cards(engine)
+    with pytest.raises(StoreUnavailableError), store_errors():
+        await count_cards(engine)
     with pytest.raises(StoreUnavailableError):
         await run_migrations(url, MIGRATIONS, VERSIONS)
     await asyncio.to_thread(postgres_server.start)
