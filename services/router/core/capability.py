@@ -1,0 +1,90 @@
+"""Who can do what, as bits: which skills an agent has, which agents a requirement fits.
+
+Skill `s` at level `l` is one bit; an agent's mask has the bits of all lower levels too, so that he fits a requirement exactly when
+`mask & requirement == requirement`. Agents are numbered, and a group of agents is one integer with a bit for each. Both numberings
+hold for one configuration of the pool and appear in nothing that is decided. Built and asked by `index`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from services.router.core import limits
+from services.router.core.entities import Agent, Skills
+
+# Requirements that are kept once computed. When there are more, all go, and those in use come back at their next use.
+_REQUIREMENTS_MAX: Final = 20_000
+
+
+class Requirement(msgspec.Struct, frozen=True):
+    """What contacts ask for, worked out: `mask` None when no agent has one of the skills. `agents`: who fits, as bits.
+
+    `anchor` is the skill that the fewest agents have at the level asked for; None when no skill is asked for.
+    """
+
+    mask: int | None
+    agents: int
+    anchor: str | None
+
+
+class Capability:
+    """The skills of a pool's agents under one configuration. `numbers` are the agents' bits, `names` the agents by bit."""
+
+    __slots__ = ("_everybody", "_firsts", "_holders", "_requirements", "names", "numbers")
+
+    def __init__(self, agents: Iterable[Agent]) -> None:
+        held = list(agents)
+        self.names: Final = [agent.id for agent in held]
+        self.numbers: Final = {agent.id: number for number, agent in enumerate(held)}
+        self._everybody: Final = (1 << len(held)) - 1
+        self._firsts: Final[dict[str, int]] = {}
+        self._requirements: Final[dict[Skills, Requirement]] = {}
+        # Bytes first, integers afterwards: setting bits in large integers one at a time would copy them each time.
+        size = (len(held) + 7) // 8
+        holders: dict[int, bytearray] = {}
+        for number, agent in enumerate(held):
+            if agent.removed:
+                continue  # He gets no offers, and what he leaves behind must not depend on whether he is gone yet.
+            for skill, level in agent.skills.items():
+                first = self._firsts.setdefault(skill, len(self._firsts) * limits.LEVEL_MAX)
+                for bit in range(first, first + level):
+                    members = holders.get(bit)
+                    if members is None:
+                        members = holders[bit] = bytearray(size)
+                    members[number >> 3] |= 1 << (number & 7)
+        self._holders: Final = {bit: int.from_bytes(members, "little") for bit, members in holders.items()}
+
+    def mask_of(self, agent: Agent) -> int:
+        """The agent's skills as bits; none for one who is removed."""
+        mask = 0
+        if not agent.removed:
+            for skill, level in agent.skills.items():
+                mask |= ((1 << level) - 1) << self._firsts[skill]
+        return mask
+
+    def requirement(self, skills: Skills) -> Requirement:
+        """What these skills mean for the agents there are."""
+        found = self._requirements.get(skills)
+        if found is None:
+            if len(self._requirements) >= _REQUIREMENTS_MAX:
+                self._requirements.clear()
+            found = self._requirements[skills] = self._work_out(skills)
+        return found
+
+    def _work_out(self, skills: Skills) -> Requirement:
+        mask = 0
+        agents = self._everybody
+        anchor, supply = None, len(self.numbers) + 1
+        for skill, level in skills:
+            first = self._firsts.get(skill)
+            holders = 0 if first is None else self._holders.get(first + level - 1, 0)
+            if first is None or holders == 0:
+                return Requirement(mask=None, agents=0, anchor=skill)
+            mask |= 1 << (first + level - 1)
+            agents &= holders
+            if holders.bit_count() < supply:
+                anchor, supply = skill, holders.bit_count()
+        return Requirement(mask=mask, agents=agents, anchor=anchor)

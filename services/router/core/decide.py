@@ -1,0 +1,53 @@
+"""Deciding: which facts one input causes by itself. What follows from those is settling's business.
+
+Reads the state and changes nothing. `decide` is called by `step`; each kind of input is decided in the module that its family is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from libs.common.events.inputs import (
+    AcceptOffer,
+    AddNote,
+    AnyInput,
+    Command,
+    ConfigurePool,
+    ContactReceived,
+    FinishWrapUp,
+    RejectOffer,
+    ResolveContact,
+    SetPresence,
+    TimeAdvanced,
+)
+from libs.common.events.routing import PoolFact
+from services.router.core.decide_commands import add_note, finish_wrap_up, resolve_contact, set_presence
+from services.router.core.decide_messages import receive_contact
+from services.router.core.decide_offers import accept_offer, reject_offer
+from services.router.core.decide_pool import configure_pool
+from services.router.core.model import PoolState
+
+
+def _advance_time(state: PoolState, event: TimeAdvanced, now_ms: int) -> list[PoolFact]:
+    return []  # Time passes with every input; what is due is settled after this.
+
+
+_DECISIONS: Final[dict[type, Callable[[PoolState, Any, int], list[PoolFact]]]] = {
+    ContactReceived: receive_contact,
+    SetPresence: set_presence,
+    AcceptOffer: accept_offer,
+    RejectOffer: reject_offer,
+    ResolveContact: resolve_contact,
+    FinishWrapUp: finish_wrap_up,
+    AddNote: add_note,
+    TimeAdvanced: _advance_time,
+    ConfigurePool: configure_pool,
+}
+
+
+def decide(state: PoolState, event: AnyInput, now_ms: int) -> list[PoolFact]:
+    """The facts that this input causes at `now_ms`, not applied. Empty for a message or command that was decided before."""
+    if isinstance(event, Command) and event.command_id in state.commands:
+        return []
+    return _DECISIONS[type(event)](state, event, now_ms)

@@ -1,0 +1,77 @@
+"""Deciding what an agent's answer to an offer does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from libs.common.events.inputs import AcceptOffer, RejectOffer
+from libs.common.events.routing import ContactAssigned, OfferRejected, PoolFact
+from services.router.core.entities import Offer, OfferOutcome
+from services.router.core.model import PoolState
+from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.settle import backoff_until_ms, expire_offer
+
+_ENDED: Final[dict[OfferOutcome, tuple[RefusalReason, str]]] = {
+    OfferOutcome.ACCEPTED: (RefusalReason.OFFER_ALREADY_ACCEPTED, "The offer was accepted before."),
+    OfferOutcome.REJECTED: (RefusalReason.OFFER_TAKEN_BACK, "The offer was declined before."),
+    OfferOutcome.EXPIRED: (RefusalReason.OFFER_EXPIRED, "The offer was not answered in time."),
+    OfferOutcome.WITHDRAWN: (RefusalReason.OFFER_TAKEN_BACK, "The offer was taken back."),
+}
+
+
+def accept_offer(state: PoolState, event: AcceptOffer, now_ms: int) -> list[PoolFact]:
+    """The agent takes the contact, if the offer is his and still open at `now_ms`."""
+    offer = state.offers.get(event.offer_id)
+    if offer is None or offer.agent_id != event.agent_id or _is_over(offer, now_ms):
+        return _refuse_answer(state, event, offer, now_ms)
+    return [
+        ContactAssigned(
+            pool=state.pool,
+            at_ms=now_ms,
+            command_id=event.command_id,
+            contact_id=offer.contact_id,
+            agent_id=offer.agent_id,
+            offer_id=offer.id,
+        )
+    ]
+
+
+def reject_offer(state: PoolState, event: RejectOffer, now_ms: int) -> list[PoolFact]:
+    """The contact waits again in its old place, and this agent is left alone with it for a while."""
+    offer = state.offers.get(event.offer_id)
+    if offer is None or offer.agent_id != event.agent_id or _is_over(offer, now_ms):
+        return _refuse_answer(state, event, offer, now_ms)
+    return [
+        OfferRejected(
+            pool=state.pool,
+            at_ms=now_ms,
+            command_id=event.command_id,
+            offer_id=offer.id,
+            contact_id=offer.contact_id,
+            agent_id=offer.agent_id,
+            reason=event.reason,
+            backoff_until_ms=backoff_until_ms(state.contacts[offer.contact_id], offer.agent_id, now_ms),
+        )
+    ]
+
+
+def _is_over(offer: Offer, now_ms: int) -> bool:
+    return offer.expires_ms <= now_ms
+
+
+def _refuse_answer(
+    state: PoolState, event: AcceptOffer | RejectOffer, offer: Offer | None, now_ms: int
+) -> list[PoolFact]:
+    """Why there is nothing to answer. An offer that ran out by now, but is still open, expires first."""
+    agent = state.agents.get(event.agent_id)
+    if agent is None or agent.removed:
+        return [refuse(event, RefusalReason.AGENT_UNKNOWN, "No such agent is in the pool.", event.agent_id, now_ms)]
+    ended = None if offer is not None else state.ended_offer(event.offer_id)
+    holder = offer or ended
+    if holder is None:
+        return [refuse(event, RefusalReason.OFFER_UNKNOWN, "No such offer is known.", event.offer_id, now_ms)]
+    if holder.agent_id != event.agent_id:
+        return [refuse(event, RefusalReason.NOT_YOUR_OFFER, "The offer is to another agent.", event.offer_id, now_ms)]
+    reason, detail = _ENDED[OfferOutcome.EXPIRED if ended is None else ended.outcome]
+    refusal = refuse(event, reason, detail, event.offer_id, now_ms)
+    return [refusal] if offer is None else [expire_offer(state, offer.contact_id, now_ms), refusal]

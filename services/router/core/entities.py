@@ -1,0 +1,110 @@
+"""What a pool holds: contacts, offers and agents. Immutable; a change makes a new one, so that a frozen state stays as it was.
+
+They are written into snapshots as they stand here, by position: a new field goes to the end and has a default. What can be
+computed from them is not in them (see `index`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from services.router.core.transitions import ContactState
+
+
+class Presence(StrEnum):
+    """Whether an agent gets offers: only one who is available does."""
+
+    AVAILABLE = "available"
+    BUSY = "busy"
+    BREAK = "break"
+    OFFLINE = "offline"
+
+
+class OfferOutcome(StrEnum):
+    """How an offer ended."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+Skills = tuple[tuple[str, int], ...]
+Rank = tuple[int, int]
+
+
+class Decline(msgspec.Struct, frozen=True, array_like=True):
+    """An agent declined a contact, or let its offer run out, `count` times; he is left alone with it until `until_ms`."""
+
+    agent_id: str
+    count: int
+    until_ms: int
+
+
+class WrapUp(msgspec.Struct, frozen=True, array_like=True):
+    """A contact's conversation is over and its agent finishes up, until `until_ms` at the latest. The rest is for its last fact."""
+
+    until_ms: int
+    disposition: str | None
+    summary: str | None
+    follow_up: bool
+
+
+class Contact(msgspec.Struct, frozen=True, array_like=True):
+    """A contact that is not resolved. `skills` are all that it asks for, in alphabetical order; `sequence` is its arrival's number.
+
+    `agent_id` is set from the offer on, `offer_id` while it is offered, `wrap_up` in wrap-up.
+    """
+
+    id: str
+    thread_id: str
+    channel: str
+    queue: str
+    skills: Skills
+    priority: int
+    received_ms: int
+    due_ms: int
+    sequence: int
+    offer_timeout_ms: int
+    state: ContactState
+    agent_id: str | None = None
+    offer_id: str | None = None
+    declines: tuple[Decline, ...] = ()
+    wrap_up: WrapUp | None = None
+
+    @property
+    def rank(self) -> Rank:
+        """Its place: the earlier due comes first, then the earlier arrival. It never changes while the contact is open."""
+        return (self.due_ms, self.sequence)
+
+
+class Offer(msgspec.Struct, frozen=True, array_like=True):
+    """An open offer."""
+
+    id: str
+    contact_id: str
+    agent_id: str
+    expires_ms: int
+
+
+class EndedOffer(msgspec.Struct, frozen=True, array_like=True):
+    """What is remembered of an offer for a while, so that a late answer to it gets a true refusal."""
+
+    agent_id: str
+    outcome: OfferOutcome
+
+
+class Agent(msgspec.Struct, frozen=True, array_like=True):
+    """An agent. `idle_since_ms`: when he last became available or had something leave his hands.
+
+    `removed`: the configuration no longer has him. He stays until settling has taken back what he holds.
+    """
+
+    id: str
+    skills: dict[str, int]
+    capacity: dict[str, int]
+    presence: Presence
+    idle_since_ms: int
+    removed: bool = False

@@ -1,0 +1,283 @@
+"""What can be computed from a pool's state and is kept at hand instead: who has what, who has room, who waits, what is due when.
+
+`apply` tells it of every change; `matching`, `settle` and `decide` ask it. It is in no snapshot: restoring builds it anew, and
+`invariants.check` compares it with one built anew. Besides, it remembers where something may be left to settle: agents and classes
+of contacts that are `dirty` may have become matchable, the agents flagged for eviction may hold what they must not. Both may name too
+much, never too little, and neither changes what is decided.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from services.router.core.capability import Capability
+from services.router.core.entities import Agent, Contact, Offer, Presence
+from services.router.core.sorting import SortedKeys
+from services.router.core.transitions import JOINABLE, ContactState
+from services.router.core.waiting import ClassKey, WaitingContacts
+
+OrderKey = tuple[int, int, str]  # things in hand, idle since, agent id
+Timer = tuple[int, int, str]  # due, kind, id
+
+TIMER_OFFER: Final = 0  # The id is the offer's.
+TIMER_WRAP_UP: Final = 1  # The id is the contact's.
+TIMER_BACKOFF: Final = 2  # The id is the contact's.
+
+
+class Desk:
+    """What one agent has in hand: contacts offered, active and in wrap-up. `loads` counts them by channel.
+
+    `room` are the channels for which his bit is set, `order_key` his place among the available, None when he is not.
+    """
+
+    __slots__ = ("agent_id", "capacity", "loads", "mask", "number", "order_key", "room", "skills", "work")
+
+    def __init__(self, agent: Agent, number: int, mask: int) -> None:
+        self.agent_id: Final = agent.id
+        self.number: Final = number
+        self.mask: Final = mask
+        self.skills: Final = tuple(agent.skills)
+        self.capacity: Final = agent.capacity
+        self.loads: Final[dict[str, int]] = {}
+        self.work: Final[dict[str, None]] = {}
+        self.room: Final[dict[str, None]] = {}
+        self.order_key: OrderKey | None = None
+
+    def has_room(self, channel: str) -> bool:
+        """Whether one more contact on this channel is within capacity, which is one on a channel not named."""
+        return self.loads.get(channel, 0) < self.capacity.get(channel, 1)
+
+
+class Index:
+    """The index of one pool. `now_ms`: back-offs up to then are over for it."""
+
+    __slots__ = (
+        "_ended_backoffs",
+        "_evictions",
+        "_flagged",
+        "capability",
+        "desks",
+        "dirty_agents",
+        "dirty_classes",
+        "now_ms",
+        "order",
+        "presences",
+        "rooms",
+        "threads",
+        "timers",
+        "waiting",
+        "waiting_counts",
+    )
+
+    def __init__(
+        self, agents: Mapping[str, Agent], contacts: Iterable[Contact], offers: Iterable[Offer], now_ms: int
+    ) -> None:
+        self.now_ms = now_ms
+        self.capability: Final = Capability(agents.values())
+        self.waiting: Final = WaitingContacts(self.capability)
+        self.desks: Final[dict[str, Desk]] = {}
+        self.order: Final[SortedKeys[OrderKey]] = SortedKeys()
+        self.rooms: Final[dict[str, int]] = {}  # Channel -> available agents with room, as bits.
+        self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
+        self.timers: Final[list[Timer]] = []  # A heap; entries that no longer hold are dropped when they come up.
+        self.presences: Final[dict[str, int]] = {}
+        self.waiting_counts: Final[dict[tuple[str, str], int]] = {}  # Queue and channel -> contacts waiting.
+        self.dirty_agents: Final[dict[str, None]] = {}
+        self.dirty_classes: Final[dict[ClassKey, None]] = {}
+        self._evictions: Final[list[str]] = []  # A heap of agent ids, each once.
+        self._flagged: Final[dict[str, None]] = {}
+        self._ended_backoffs: list[Timer] = []  # Those that ended after the last fact, in the order of time.
+        for agent in agents.values():
+            self.add_agent(agent)
+        for contact in contacts:
+            self.add_contact(contact)
+        for offer in offers:
+            heapq.heappush(self.timers, (offer.expires_ms, TIMER_OFFER, offer.id))
+        for agent in agents.values():
+            if agent.removed or self.desks[agent.id].work:
+                self._flag_eviction(agent.id)
+
+    # Agents
+
+    def add_agent(self, agent: Agent) -> None:
+        """An agent of this configuration, with nothing in hand yet."""
+        desk = Desk(agent, self.capability.numbers[agent.id], self.capability.mask_of(agent))
+        self.desks[agent.id] = desk
+        self.presences[agent.presence] = self.presences.get(agent.presence, 0) + 1
+        self.place_agent(agent, self.rooms)
+
+    def remove_agent(self, agent: Agent) -> None:
+        """An agent who is gone, holds nothing and gets no offers."""
+        desk = self.desks.pop(agent.id)
+        assert not desk.work, "an agent goes empty-handed"
+        assert desk.order_key is None, "an agent who goes is not available"
+        self._count_presence(agent.presence, -1)
+        self.dirty_agents.pop(agent.id, None)
+
+    def change_presence(self, before: Agent, after: Agent) -> None:
+        """The agent's presence or idle time changed; what he holds may have to be taken back."""
+        self._count_presence(before.presence, -1)
+        self._count_presence(after.presence, 1)
+        self.place_agent(after, self.rooms)
+        self._flag_eviction(after.id)
+
+    def place_agent(self, agent: Agent, channels: Iterable[str]) -> None:
+        """Put an agent where his presence, load and idle time belong; his room on other `channels` has not changed."""
+        desk = self.desks[agent.id]
+        available = agent.presence is Presence.AVAILABLE and not agent.removed
+        key = (len(desk.work), agent.idle_since_ms, agent.id) if available else None
+        if key != desk.order_key:
+            if desk.order_key is not None:
+                self.order.remove(desk.order_key)
+            if key is not None:
+                self.order.add(key)
+            desk.order_key = key
+        for channel in channels:
+            self._place_room(desk, channel)
+
+    def _place_room(self, desk: Desk, channel: str) -> None:
+        bits = self.rooms.get(channel)
+        if bits is None:
+            return  # Nobody has waited on this channel yet; `room` will look at everybody.
+        has = desk.order_key is not None and desk.has_room(channel)
+        if has == (channel in desk.room):
+            return
+        self.rooms[channel] = bits ^ (1 << desk.number)
+        if has:
+            desk.room[channel] = None
+            self.dirty_agents[desk.agent_id] = None
+        else:
+            del desk.room[channel]
+
+    def room(self, channel: str) -> int:
+        """The available agents with room on this channel, as bits."""
+        found = self.rooms.get(channel)
+        if found is None:
+            # Nobody becomes dirty by this: every class of a channel without bits is dirty itself.
+            members = bytearray(len(self.capability.numbers) // 8 + 1)
+            for desk in self.desks.values():
+                if desk.order_key is not None and desk.has_room(channel):
+                    desk.room[channel] = None
+                    members[desk.number >> 3] |= 1 << (desk.number & 7)
+            found = self.rooms[channel] = int.from_bytes(members, "little")
+        return found
+
+    def _count_presence(self, presence: Presence, change: int) -> None:
+        count = self.presences.get(presence, 0) + change
+        if count:
+            self.presences[presence] = count
+        else:
+            del self.presences[presence]
+
+    # Whoever may hold what he must not
+
+    def _flag_eviction(self, agent_id: str) -> None:
+        if agent_id not in self._flagged:
+            self._flagged[agent_id] = None
+            heapq.heappush(self._evictions, agent_id)
+
+    def first_eviction(self) -> str | None:
+        """The agent to look at first: in the order of ids, so that it does not matter how they came here."""
+        return self._evictions[0] if self._evictions else None
+
+    def drop_eviction(self) -> None:
+        """The first agent holds nothing that he must not."""
+        del self._flagged[heapq.heappop(self._evictions)]
+
+    def is_unsettled(self) -> bool:
+        """Whether settling has anything to look at, apart from the time."""
+        return bool(self.dirty_agents or self.dirty_classes or self._evictions)
+
+    # Contacts
+
+    def add_contact(self, contact: Contact) -> None:
+        """A contact, in whatever state it is."""
+        if contact.state in JOINABLE:
+            self.threads[contact.thread_id] = contact.id
+        if contact.state is ContactState.QUEUED:
+            self._wait(contact)
+            return
+        assert contact.agent_id is not None, "a contact that does not wait is with an agent"
+        desk = self.desks[contact.agent_id]
+        desk.work[contact.id] = None
+        desk.loads[contact.channel] = desk.loads.get(contact.channel, 0) + 1
+        if desk.order_key is not None:
+            self.order.remove(desk.order_key)
+            desk.order_key = (len(desk.work), desk.order_key[1], desk.agent_id)
+            self.order.add(desk.order_key)
+        self._place_room(desk, contact.channel)
+        if contact.wrap_up is not None:
+            heapq.heappush(self.timers, (contact.wrap_up.until_ms, TIMER_WRAP_UP, contact.id))
+
+    def start_wrap_up(self, contact: Contact, until_ms: int) -> None:
+        """An active contact goes into wrap-up: its thread is free, and it ends by itself."""
+        del self.threads[contact.thread_id]
+        heapq.heappush(self.timers, (until_ms, TIMER_WRAP_UP, contact.id))
+
+    def remove_contact(self, contact: Contact) -> None:
+        """The opposite of `add_contact`, for the contact as it is now. Its agent, if it had one, must then be placed."""
+        if contact.state in JOINABLE:
+            del self.threads[contact.thread_id]
+        if contact.state is ContactState.QUEUED:
+            self._stop_waiting(contact)
+            return
+        assert contact.agent_id is not None, "a contact that does not wait is with an agent"
+        desk = self.desks[contact.agent_id]
+        del desk.work[contact.id]
+        load = desk.loads[contact.channel] - 1
+        if load:
+            desk.loads[contact.channel] = load
+        else:
+            del desk.loads[contact.channel]
+
+    def _wait(self, contact: Contact) -> None:
+        excluded = tuple(sorted(decline.agent_id for decline in contact.declines if decline.until_ms > self.now_ms))
+        for decline in contact.declines:
+            if decline.until_ms > self.now_ms:
+                heapq.heappush(self.timers, (decline.until_ms, TIMER_BACKOFF, contact.id))
+        group = self.waiting.add(contact, excluded)
+        self.dirty_classes[group.key] = None
+        place = (contact.queue, contact.channel)
+        self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
+
+    def _stop_waiting(self, contact: Contact) -> None:
+        group = self.waiting.remove(contact)
+        if not group.contacts:
+            self.dirty_classes.pop(group.key, None)
+        place = (contact.queue, contact.channel)
+        if self.waiting_counts[place] == 1:
+            del self.waiting_counts[place]
+        else:
+            self.waiting_counts[place] -= 1
+
+    # Time
+
+    def add_offer(self, offer: Offer) -> None:
+        """An offer runs out some time."""
+        heapq.heappush(self.timers, (offer.expires_ms, TIMER_OFFER, offer.id))
+
+    def end_backoff(self, contact: Contact, timer: Timer) -> None:
+        """A back-off of a waiting contact is over at `timer`'s time: it moves to a class with fewer agents left out."""
+        self._ended_backoffs.append(timer)
+        self.now_ms = max(self.now_ms, timer[0])
+        self._stop_waiting(contact)
+        self._wait(contact)
+
+    def set_back(self, now_ms: int, contacts: Mapping[str, Contact]) -> None:
+        """The time of an input lies before that of an earlier one, from which no fact came: take back what ended in between.
+
+        Only so does what is decided depend on the facts and the time alone, whatever came and went without effect.
+        """
+        self.now_ms = now_ms
+        while self._ended_backoffs and self._ended_backoffs[-1][0] > now_ms:
+            contact = contacts.get(self._ended_backoffs.pop()[2])
+            if contact is not None and contact.state is ContactState.QUEUED:
+                self._stop_waiting(contact)
+                self._wait(contact)
+
+    def forget_ended_backoffs(self, now_ms: int) -> None:
+        """A fact was applied: the time will not go back before it."""
+        if self._ended_backoffs and self._ended_backoffs[-1][0] <= now_ms:
+            self._ended_backoffs.clear()

@@ -1,0 +1,175 @@
+"""What must be true of a pool's state after every fact, and what besides once it is settled.
+
+`check` looks at everything and is slow; tests and the simulation call it after every step, the shell after restoring. It changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from services.router.core import limits
+from services.router.core.entities import Contact, Presence
+from services.router.core.index import Index
+from services.router.core.matching import eligible_agents
+from services.router.core.model import PoolState
+from services.router.core.settle import find_eviction
+from services.router.core.transitions import JOINABLE, ContactState
+
+_WITH_AGENT: Final = frozenset({ContactState.OFFERED, ContactState.ACTIVE, ContactState.WRAP_UP})
+
+
+class InvariantBrokenError(AssertionError):
+    """The state is not one that the facts can lead to."""
+
+
+def check(state: PoolState, *, settled_at_ms: int | None = None) -> None:
+    """Raise InvariantBrokenError where something is not as it must be.
+
+    `settled_at_ms`: the state was settled for this time, so that nothing may be due, nothing be held that must not be, and no waiting
+    contact have an eligible agent with room.
+    """
+    _check_contacts(state)
+    _check_offers(state)
+    _check_agents(state)
+    _check_windows(state)
+    _check_index(state)
+    if settled_at_ms is not None:
+        _check_settled(state, max(settled_at_ms, state.now_ms))
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvariantBrokenError(message)
+
+
+def _check_contacts(state: PoolState) -> None:
+    threads: dict[str, str] = {}
+    sequences: dict[int, str] = {}
+    for key, contact in state.contacts.items():
+        _require(key == contact.id, f"contact {contact.id} is filed under {key}")
+        _require(contact.state is not ContactState.RESOLVED, f"contact {contact.id} is resolved and still there")
+        _require(
+            (contact.agent_id is not None) == (contact.state in _WITH_AGENT),
+            f"contact {contact.id} is {contact.state} and with {contact.agent_id}",
+        )
+        _require(
+            contact.agent_id is None or contact.agent_id in state.agents,
+            f"contact {contact.id} is with {contact.agent_id}, who is not there",
+        )
+        _require(
+            (contact.offer_id is not None) == (contact.state is ContactState.OFFERED),
+            f"contact {contact.id} is {contact.state} with offer {contact.offer_id}",
+        )
+        _require(
+            (contact.wrap_up is not None) == (contact.state is ContactState.WRAP_UP),
+            f"contact {contact.id} is {contact.state} with wrap-up {contact.wrap_up is not None}",
+        )
+        _require(
+            1 <= contact.sequence <= state.arrivals and contact.sequence not in sequences,
+            f"contact {contact.id} has the arrival number {contact.sequence}",
+        )
+        sequences[contact.sequence] = contact.id
+        _require(
+            len({decline.agent_id for decline in contact.declines})
+            == len(contact.declines)
+            <= limits.DECLINES_PER_CONTACT_MAX,
+            f"contact {contact.id} has declines that are too many or double",
+        )
+        if contact.state in JOINABLE:
+            _require(contact.thread_id not in threads, f"thread {contact.thread_id} has two open contacts")
+            threads[contact.thread_id] = contact.id
+
+
+def _check_offers(state: PoolState) -> None:
+    for key, offer in state.offers.items():
+        _require(key == offer.id, f"offer {offer.id} is filed under {key}")
+        contact = state.contacts.get(offer.contact_id)
+        _require(
+            contact is not None and contact.offer_id == offer.id and contact.agent_id == offer.agent_id,
+            f"offer {offer.id} and its contact do not agree",
+        )
+    offered = sum(contact.state is ContactState.OFFERED for contact in state.contacts.values())
+    _require(offered == len(state.offers), f"{offered} contacts are offered by {len(state.offers)} offers")
+
+
+def _check_agents(state: PoolState) -> None:
+    for key, agent in state.agents.items():
+        _require(key == agent.id, f"agent {agent.id} is filed under {key}")
+        _require(
+            all(limits.LEVEL_MIN <= level <= limits.LEVEL_MAX for level in agent.skills.values()),
+            f"agent {agent.id} has a level out of bounds",
+        )
+        _require(agent.idle_since_ms <= state.now_ms, f"agent {agent.id} is idle since a time to come")
+    _require(len(state.agents) == len(state.index.desks), "agents and desks are not the same number")
+
+
+def _check_windows(state: PoolState) -> None:
+    for window in (state.messages, state.commands, state.resolved):
+        numbers = list(window.buckets)
+        _require(numbers == sorted(numbers), "the buckets of a window are not in the order of time")
+        ids = [seen_id for bucket in window.buckets.values() for seen_id in bucket]
+        _require(len(ids) == len(window) and all(seen in window for seen in ids), "a window and its buckets differ")
+
+
+def _check_index(state: PoolState) -> None:
+    live = state.index
+    anew = Index(state.agents, state.contacts.values(), state.offers.values(), live.now_ms)
+    for name in ("presences", "threads", "waiting_counts"):
+        _same(name, getattr(live, name), getattr(anew, name))
+    _same("idle order", list(live.order), list(anew.order))
+    _same("waiting classes", _classes(live), _classes(anew))
+    _same("heads", _heads(live), _heads(anew))
+    for agent_id, desk in live.desks.items():
+        fresh = anew.desks[agent_id]
+        _same(f"work of {agent_id}", sorted(desk.work), sorted(fresh.work))
+        _same(f"loads of {agent_id}", desk.loads, fresh.loads)
+        _same(f"place of {agent_id}", desk.order_key, fresh.order_key)
+        _same(f"mask of {agent_id}", sorted(desk.skills), sorted(fresh.skills))
+    for channel in live.rooms:
+        _same(f"room on {channel}", _names(live, live.room(channel)), _names(anew, anew.room(channel)))
+        with_room = sorted(agent_id for agent_id, desk in live.desks.items() if channel in desk.room)
+        _same(f"room on {channel} by desk", with_room, _names(live, live.room(channel)))
+    missing = [timer for timer in anew.timers if timer not in live.timers]
+    _require(not missing, f"timers {missing} are missing")
+
+
+def _same(name: str, live: Any, anew: Any) -> None:
+    _require(live == anew, f"index, {name}: {live!r} instead of {anew!r}")
+
+
+def _classes(index: Index) -> dict[Any, list[Any]]:
+    return {key: list(group.contacts) for key, group in index.waiting.classes.items()}
+
+
+def _heads(index: Index) -> dict[str, dict[str | None, list[Any]]]:
+    return {
+        channel: {anchor: list(keys) for anchor, keys in anchors.items()}
+        for channel, anchors in index.waiting.heads.items()
+    }
+
+
+def _names(index: Index, agents: int) -> list[str]:
+    return sorted(agent_id for agent_id, number in index.capability.numbers.items() if agents >> number & 1)
+
+
+def _check_settled(state: PoolState, now_ms: int) -> None:
+    for offer in state.offers.values():
+        _require(offer.expires_ms > now_ms, f"offer {offer.id} has run out")
+    for agent in state.agents.values():
+        _require(not agent.removed, f"agent {agent.id} is removed and still there")
+        _require(find_eviction(state, agent, now_ms) is None, f"agent {agent.id} holds what he must not")
+        offers = sum(state.contacts[contact_id].offer_id is not None for contact_id in state.index.desks[agent.id].work)
+        _require(agent.presence is Presence.AVAILABLE or offers == 0, f"agent {agent.id} is away and has offers")
+    _check_nothing_to_offer(state, state.contacts.values(), now_ms)
+
+
+def _check_nothing_to_offer(state: PoolState, contacts: Iterable[Contact], now_ms: int) -> None:
+    anew = Index(state.agents, state.contacts.values(), state.offers.values(), now_ms)
+    for contact in contacts:
+        if contact.wrap_up is not None:
+            _require(contact.wrap_up.until_ms > now_ms, f"the wrap-up of contact {contact.id} is over")
+        if contact.state is ContactState.QUEUED:
+            agents = eligible_agents(anew, anew.waiting.by_contact[contact.id])
+            _require(agents == 0, f"contact {contact.id} waits though {_names(anew, agents)} could take it")

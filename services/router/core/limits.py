@@ -1,0 +1,59 @@
+"""Limits and constants of the routing core: how much of anything one pool may hold, and how long what is remembered.
+
+Nothing here decides anything; `policies` and the `decide` modules read it. Times are milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SECOND_MS: Final = 1_000
+MINUTE_MS: Final = 60 * SECOND_MS
+HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
+
+# What a pool may hold. Beyond these an input is refused with `limit-reached`.
+CONTACTS_MAX: Final = 500_000
+AGENTS_MAX: Final = 100_000
+QUEUES_MAX: Final = 10_000
+SKILLS_MAX: Final = 5_000
+SKILLS_PER_AGENT_MAX: Final = 500
+CHANNELS_MAX: Final = 50
+
+# What a contact may carry. What is beyond is cut, never refused: a customer's message is not lost over a list that is too long.
+SKILLS_PER_CONTACT_MAX: Final = 32
+HANDLES_PER_CONTACT_MAX: Final = 20
+EMAIL_REFERENCES_MAX: Final = 50
+DECLINES_PER_CONTACT_MAX: Final = 64
+
+# Values outside are moved to the nearest bound.
+LEVEL_MIN: Final = 1
+LEVEL_MAX: Final = 5
+PRIORITY_MIN: Final = -10
+PRIORITY_MAX: Final = 10
+CAPACITY_MAX: Final = 100
+TARGET_MAX_MS: Final = 30 * DAY_MS
+OFFER_TIMEOUT_MIN_MS: Final = SECOND_MS
+OFFER_TIMEOUT_MAX_MS: Final = DAY_MS
+WRAP_UP_MAX_MS: Final = DAY_MS
+
+# How far a provider's clock is believed (backwards from the log's time), and how far the router's own is (forwards).
+OCCURRED_AGE_MAX_MS: Final = DAY_MS
+CLOCK_LEAD_MAX_MS: Final = MINUTE_MS
+
+# How long ids are remembered, by the facts' own time. Providers retry a webhook for up to seven days.
+MESSAGES_KEPT_MS: Final = 8 * DAY_MS
+COMMANDS_KEPT_MS: Final = 2 * DAY_MS
+RESOLVED_KEPT_MS: Final = 8 * DAY_MS
+ENDED_OFFERS_KEPT_MS: Final = HOUR_MS
+BUCKET_MS: Final = 10 * MINUTE_MS
+
+# After declining a contact (or letting its offer run out) an agent is left alone with it for this long times his declines of it.
+BACKOFF_MS: Final = MINUTE_MS
+BACKOFF_STEPS_MAX: Final = 10
+
+# Facts that settling yields at most at a time, unless its caller says otherwise.
+SETTLE_FACTS_MAX: Final = 500
+
+# How many agents that were passed over an offer's reason names.
+LEFT_OUT_MAX: Final = 5

@@ -1,0 +1,186 @@
+"""Which waiting contact is offered to which agent next.
+
+The rule: of the contacts that at least one eligible agent has room for, the one with the earliest rank, to the longest idle of its
+eligible agents. An agent is eligible when he is available, has every skill at its level, has room on the channel and is not in
+back-off for this contact. Idle comes before busy: an agent with less in hand comes first, then who has been idle for longer, then the
+agent id. Settling applies the rule until no such contact is left.
+
+`Matcher` finds that contact without looking at all of them: a pair can only have become possible where the index says `dirty`. It
+changes nothing but these marks.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from typing import Final
+
+from libs.common.events.routing import OfferMade, OfferReason
+from services.router.core import limits
+from services.router.core.entities import Contact
+from services.router.core.index import Desk, Index, OrderKey
+from services.router.core.model import PoolState
+from services.router.core.waiting import ClassKey, RankKey, WaitingClass
+
+STRATEGY: Final = "longest_idle"
+
+# By the rule the contact chosen is the first that its agent may take: were there an earlier one, that one would have been chosen.
+_FIRST: Final = 1
+
+# With more freed agents than this, looking at every class once costs less than looking from each agent.
+_DIRTY_AGENTS_MAX: Final = 32
+
+_Candidate = tuple[int, int, str, int, ClassKey | str]
+_CLASS: Final = 0
+_AGENT: Final = 1
+
+
+class Matcher:
+    """One run of the rule over what the index marks as dirty, at `now_ms`. Between calls of `next_offer` the offer must be applied."""
+
+    def __init__(self, state: PoolState, now_ms: int) -> None:
+        self._state: Final = state
+        self._index: Final = state.index
+        self._now_ms: Final = now_ms
+        self._candidates: Final[list[_Candidate]] = []
+        index = self._index
+        if len(index.dirty_agents) > _DIRTY_AGENTS_MAX:
+            index.dirty_agents.clear()
+            index.dirty_classes.update(dict.fromkeys(index.waiting.classes))
+        for key in index.dirty_classes:
+            self._push_class(index.waiting.classes[key])
+        for agent_id in list(index.dirty_agents):
+            self._push_agent(agent_id)
+
+    def next_offer(self) -> OfferMade | None:
+        """The next offer by the rule; None when no waiting contact can be offered to anybody."""
+        while self._candidates:
+            due_ms, sequence, contact_id, kind, source = heapq.heappop(self._candidates)
+            group = self._index.waiting.by_contact.get(contact_id)
+            agents = 0 if group is None else eligible_agents(self._index, group)
+            if group is not None and agents:
+                # Its source comes up again at the same place, and is then found changed.
+                heapq.heappush(self._candidates, (due_ms, sequence, contact_id, kind, source))
+                return self._offer(self._state.contacts[contact_id], group, agents)
+            self._follow(kind, source, (due_ms, sequence, contact_id))
+        return None
+
+    def _follow(self, kind: int, source: ClassKey | str, tried: RankKey) -> None:
+        """What was tried from this source is taken or cannot be offered: go on with what it has next, or call it clean."""
+        if isinstance(source, str):
+            self._push_agent(source)
+            return
+        group = self._index.waiting.classes.get(source)
+        if group is not None and group.contacts.first() != tried:
+            self._push_class(group)
+        else:
+            self._index.dirty_classes.pop(source, None)
+
+    def _push_class(self, group: WaitingClass) -> None:
+        heapq.heappush(self._candidates, (*group.contacts.first(), _CLASS, group.key))
+
+    def _push_agent(self, agent_id: str) -> None:
+        best = first_contact(self._index, self._index.desks[agent_id])
+        if best is None:
+            self._index.dirty_agents.pop(agent_id, None)
+        else:
+            heapq.heappush(self._candidates, (*best, _AGENT, agent_id))
+
+    def _offer(self, contact: Contact, group: WaitingClass, agents: int) -> OfferMade:
+        state = self._state
+        desk = choose_agent(self._index, group, agents)
+        number = state.offers_made + 1
+        return OfferMade(
+            pool=state.pool,
+            at_ms=self._now_ms,
+            offer_id=f"off_{contact.id.removeprefix('con_')}_{number}",
+            contact_id=contact.id,
+            agent_id=desk.agent_id,
+            expires_ms=self._now_ms + contact.offer_timeout_ms,
+            reason=OfferReason(
+                rank=_FIRST,
+                waited_ms=max(0, self._now_ms - contact.received_ms),
+                strategy=STRATEGY,
+                candidates=agents.bit_count(),
+                left_out=_left_out(self._index, group, desk),
+            ),
+        )
+
+
+def eligible_agents(index: Index, group: WaitingClass) -> int:
+    """The agents that may be offered a contact of this class now, as bits."""
+    agents = group.requirement.agents & index.room(group.channel)
+    if agents and group.excluded:
+        for agent_id in group.excluded:
+            number = index.capability.numbers.get(agent_id)
+            if number is not None:
+                agents &= ~(1 << number)
+    return agents
+
+
+def first_contact(index: Index, desk: Desk) -> RankKey | None:
+    """The first by rank of the waiting contacts that this agent is eligible for."""
+    if desk.order_key is None:
+        return None
+    best: RankKey | None = None
+    mask = desk.mask
+    by_contact = index.waiting.by_contact
+    for channel, anchors in index.waiting.heads.items():
+        if not desk.has_room(channel):
+            continue
+        for anchor in (None, *desk.skills):
+            keys = anchors.get(anchor)
+            if keys is None:
+                continue
+            for key in keys:
+                if best is not None and key >= best:
+                    break
+                group = by_contact[key[2]]
+                needed = group.requirement.mask
+                if needed is not None and mask & needed == needed and desk.agent_id not in group.excluded:
+                    best = key
+                    break
+    return best
+
+
+def choose_agent(index: Index, group: WaitingClass, agents: int) -> Desk:
+    """The first in the idle order among `agents` (bits; at least one), who are eligible for this class.
+
+    Few are compared with one another; among many, one stands near the front of the order.
+    """
+    desks = index.desks
+    count = agents.bit_count()
+    if count * count <= 4 * len(index.order):
+        return desks[min(_order_keys(index, agents))[2]]
+    for key in index.order:
+        desk = desks[key[2]]
+        if agents >> desk.number & 1:
+            return desk
+    raise AssertionError("an agent with room is in the idle order")
+
+
+def _order_keys(index: Index, agents: int) -> Iterator[OrderKey]:
+    names = index.capability.names
+    while agents:
+        lowest = agents & -agents
+        agents ^= lowest
+        key = index.desks[names[lowest.bit_length() - 1]].order_key
+        assert key is not None, "an agent with room is available"
+        yield key
+
+
+def _left_out(index: Index, group: WaitingClass, chosen: Desk) -> dict[str, str]:
+    """Who was passed over: agents in back-off for the contact, then those before the chosen one in the idle order; a handful."""
+    left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], "declined")
+    for key in index.order:
+        if len(left_out) >= limits.LEFT_OUT_MAX or key[2] == chosen.agent_id:
+            break
+        if key[2] not in left_out:
+            desk = index.desks[key[2]]
+            left_out[desk.agent_id] = "no-room" if _fits(desk, group) else "skill"
+    return left_out
+
+
+def _fits(desk: Desk, group: WaitingClass) -> bool:
+    needed = group.requirement.mask
+    return needed is not None and desk.mask & needed == needed

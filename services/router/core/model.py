@@ -1,0 +1,58 @@
+"""`PoolState`: everything that the router knows of one pool. A fold of the pool's facts; only `apply` changes it.
+
+The shell makes one with `new_state`, or restores one from a snapshot, and must not change it by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from libs.common.events.inputs import QueueConfiguration
+from services.router.core import limits
+from services.router.core.entities import Agent, Contact, EndedOffer, Offer
+from services.router.core.index import Index
+from services.router.core.window import Window
+
+
+@dataclass(slots=True, kw_only=True)
+class PoolState:
+    """One pool. Containers are changed in place, what they contain is immutable.
+
+    `now_ms` is the time of the newest fact, `arrivals` and `offers_made` count contacts and offers since ever, `version` is that of
+    the configuration in force. `queues` stand in the order of the configuration: the first takes what names none that exists.
+    """
+
+    pool: str
+    version: str | None = None
+    now_ms: int = 0
+    arrivals: int = 0
+    offers_made: int = 0
+    queues: dict[str, QueueConfiguration] = field(default_factory=dict)
+    channel_targets_ms: dict[str, int] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    messages: Window = field(default_factory=lambda: Window(limits.MESSAGES_KEPT_MS))
+    commands: Window = field(default_factory=lambda: Window(limits.COMMANDS_KEPT_MS))
+    resolved: Window = field(default_factory=lambda: Window(limits.RESOLVED_KEPT_MS))
+    # Bucket of time -> offer id -> what became of it. A bucket that is over is never written again.
+    ended_offers: dict[int, dict[str, EndedOffer]] = field(default_factory=dict)
+    index: Index = field(default_factory=lambda: Index({}, (), (), 0))
+
+    def ended_offer(self, offer_id: str) -> EndedOffer | None:
+        """What became of an offer that is no longer open, if that was not long ago."""
+        for bucket in self.ended_offers.values():
+            found = bucket.get(offer_id)
+            if found is not None:
+                return found
+        return None
+
+
+def new_state(pool: str) -> PoolState:
+    """A pool of which nothing has been heard yet: no queue, no agent."""
+    return PoolState(pool=pool)
+
+
+def rebuild_index(state: PoolState) -> None:
+    """Compute the index anew from the rest of the state. Everything in it counts as possibly unsettled."""
+    state.index = Index(state.agents, state.contacts.values(), state.offers.values(), state.now_ms)

@@ -1,0 +1,80 @@
+"""The rules in numbers: when a contact is due, what it asks for, how long a declined agent is left alone.
+
+Integers only: a rank must come out the same on every machine. Called by the `decide` modules and by settling; the results
+stand in the facts, so that folding old facts never depends on today's rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from libs.common.events.inputs import QueueConfiguration
+from libs.common.events.message import Message
+from services.router.core import limits
+
+_MESSAGING_TARGET_MS: Final = 30 * limits.SECOND_MS
+_CHANNEL_TARGETS_MS: Final[dict[str, int]] = {
+    "webchat": _MESSAGING_TARGET_MS,
+    "whatsapp": _MESSAGING_TARGET_MS,
+    "messenger": _MESSAGING_TARGET_MS,
+    "instagram": _MESSAGING_TARGET_MS,
+    "telegram": _MESSAGING_TARGET_MS,
+    "voice": 3 * limits.MINUTE_MS,
+    "sms": 15 * limits.MINUTE_MS,
+}
+_OTHER_TARGET_MS: Final = limits.HOUR_MS
+
+
+def bound(value: int, low: int, high: int) -> int:
+    """`value`, moved to the nearest bound where it lies outside."""
+    return low if value < low else min(value, high)
+
+
+def bounded_priority(asked: int | None, queue: QueueConfiguration) -> int:
+    """The contact's priority: what the input asks for, else the queue's."""
+    return bound(queue.priority if asked is None else asked, limits.PRIORITY_MIN, limits.PRIORITY_MAX)
+
+
+def target_ms(queue: QueueConfiguration, channel: str, priority: int, channel_targets_ms: Mapping[str, int]) -> int:
+    """How soon a contact should be answered.
+
+    The queue's target, else the channel's; halved for every step of priority above 0 and doubled for every step below.
+    """
+    target = queue.target_ms
+    if target is None:
+        target = channel_targets_ms.get(channel, _CHANNEL_TARGETS_MS.get(channel, _OTHER_TARGET_MS))
+    target = bound(target, 0, limits.TARGET_MAX_MS)
+    if priority >= 0:
+        return target >> priority
+    return min(target << -priority, limits.TARGET_MAX_MS)
+
+
+def received_ms(message: Message, now_ms: int) -> int:
+    """When the customer is held to have written: the provider's time, but never in the future nor more than a day ago."""
+    stated = message.received_ms if message.occurred_ms is None else message.occurred_ms
+    return bound(stated, now_ms - limits.OCCURRED_AGE_MAX_MS, now_ms)
+
+
+def bounded_levels(skills: Mapping[str, int]) -> dict[str, int]:
+    """Skills with every level between 1 and 5."""
+    return {skill: bound(level, limits.LEVEL_MIN, limits.LEVEL_MAX) for skill, level in skills.items()}
+
+
+def asked_skills(queue: QueueConfiguration, asked: Mapping[str, int]) -> dict[str, int]:
+    """All that a contact asks for, by skill in alphabetical order: of the queue's level and the input's the higher one.
+
+    Where there are too many, the queue's own stay and the input's last ones in the alphabet go.
+    """
+    skills = bounded_levels(queue.skills)
+    for skill, level in sorted(bounded_levels(asked).items()):
+        if skill in skills:
+            skills[skill] = max(skills[skill], level)
+        elif len(skills) < limits.SKILLS_PER_CONTACT_MAX:
+            skills[skill] = level
+    return dict(sorted(skills.items()))
+
+
+def backoff_ms(declines: int) -> int:
+    """How long an agent is not offered a contact again that he has declined or let run out `declines` times."""
+    return limits.BACKOFF_MS * min(declines, limits.BACKOFF_STEPS_MAX)

@@ -1,0 +1,41 @@
+"""Refusals: the fixed words, and the fact that carries one. Used by the `decide` modules; readers make problem documents of the words."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import cast
+
+from libs.common.events.inputs import Command, Input
+from libs.common.events.routing import InputRefused
+
+
+class RefusalReason(StrEnum):
+    """Why an input was not carried out."""
+
+    OFFER_EXPIRED = "offer-expired"
+    OFFER_TAKEN_BACK = "offer-taken-back"
+    OFFER_ALREADY_ACCEPTED = "offer-already-accepted"
+    OFFER_UNKNOWN = "offer-unknown"
+    NOT_YOUR_OFFER = "not-your-offer"
+    CONTACT_UNKNOWN = "contact-unknown"
+    CONTACT_NOT_YOURS = "contact-not-yours"
+    CONTACT_NOT_ACTIVE = "contact-not-active"
+    ALREADY_RESOLVED = "already-resolved"
+    AGENT_UNKNOWN = "agent-unknown"
+    QUEUE_UNKNOWN = "queue-unknown"
+    PRESENCE_UNKNOWN = "presence-unknown"
+    POOL_UNKNOWN = "pool-unknown"
+    LIMIT_REACHED = "limit-reached"
+
+
+def refuse(event: Input, reason: RefusalReason, detail: str, subject: str | None, now_ms: int) -> InputRefused:
+    """The fact that says no. `detail` is a sentence for whoever sent it and holds no customer's text; `subject` is the id it is about."""
+    return InputRefused(
+        pool=event.pool,
+        at_ms=now_ms,
+        command_id=event.command_id if isinstance(event, Command) else None,
+        input_type=cast("str", type(event).__struct_config__.tag),
+        reason=reason.value,
+        detail=detail,
+        subject=subject,
+    )

@@ -1,0 +1,260 @@
+"""A pool's state as bytes, and back.
+
+`freeze` copies the containers, which is quick, and shares what they contain, which never changes; the state goes on being changed while
+`snapshot_chunks` encodes the frozen one piece by piece. `restore` reads the chunks in order and computes the index anew. Equal states
+give equal bytes, so that `digest` tells whether two of them are the same.
+
+Format: frames of a 4-byte big-endian length and a MessagePack array [kind, content], cut into chunks without regard to frames. The first
+frame is the head, the last one counts what came between, so that a torn snapshot is not taken for a whole one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from libs.common.events.inputs import QueueConfiguration
+from services.router.core import limits
+from services.router.core.entities import Agent, Contact, EndedOffer, Offer
+from services.router.core.model import PoolState, rebuild_index
+from services.router.core.window import Window
+
+FORMAT: Final = 1
+
+_PIECE: Final = 200  # Items in one frame; encoding as many takes well under a millisecond.
+_LENGTH_BYTES: Final = 4
+
+_Buckets = dict[int, list[str]]
+_T = TypeVar("_T")
+
+
+class SnapshotUnreadableError(Exception):
+    """The bytes are no snapshot of this pool, not of this format, or not all of one."""
+
+
+class _Head(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+    pool: str
+    version: str | None
+    now_ms: int
+    arrivals: int
+    offers_made: int
+    channel_targets_ms: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotSource:
+    """A state as it was when it was frozen. It belongs to whoever froze it and may be encoded in another thread."""
+
+    head: _Head
+    queues: tuple[QueueConfiguration, ...]
+    agents: dict[str, Agent]
+    contacts: dict[str, Contact]
+    offers: dict[str, Offer]
+    windows: dict[str, _Buckets]
+    ended_offers: dict[int, dict[str, EndedOffer]]
+
+
+# What a frame holds, by kind. The kinds are part of the format.
+_HEAD: Final = 0
+_QUEUES: Final = 1
+_AGENTS: Final = 2
+_CONTACTS: Final = 3
+_OFFERS: Final = 4
+_WINDOW: Final = 5
+_ENDED_OFFERS: Final = 6
+_END: Final = 7
+
+_CONTENT: Final[dict[int, Any]] = {
+    _HEAD: _Head,
+    _QUEUES: list[QueueConfiguration],
+    _AGENTS: list[Agent],
+    _CONTACTS: list[Contact],
+    _OFFERS: list[Offer],
+    _WINDOW: tuple[str, int, list[str]],
+    _ENDED_OFFERS: tuple[int, dict[str, EndedOffer]],
+    _END: int,
+}
+_WINDOWS: Final = ("messages", "commands", "resolved")
+
+_encoder: Final = msgspec.msgpack.Encoder(order="sorted")
+_decoders: Final = {kind: msgspec.msgpack.Decoder(content) for kind, content in _CONTENT.items()}
+_frame_decoder: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
+
+
+def freeze(state: PoolState) -> SnapshotSource:
+    """The state as it is now, whatever happens to it afterwards. A few shallow copies."""
+    ended_offers = dict(state.ended_offers)
+    if ended_offers:
+        newest = next(reversed(ended_offers))
+        ended_offers[newest] = dict(ended_offers[newest])
+    return SnapshotSource(
+        head=_Head(
+            FORMAT,
+            state.pool,
+            state.version,
+            state.now_ms,
+            state.arrivals,
+            state.offers_made,
+            state.channel_targets_ms,
+        ),
+        queues=tuple(state.queues.values()),
+        agents=dict(state.agents),
+        contacts=dict(state.contacts),
+        offers=dict(state.offers),
+        windows={
+            "messages": state.messages.frozen_buckets(),
+            "commands": state.commands.frozen_buckets(),
+            "resolved": state.resolved.frozen_buckets(),
+        },
+        ended_offers=ended_offers,
+    )
+
+
+def snapshot_chunks(source: SnapshotSource, size: int) -> Iterator[bytes]:
+    """The snapshot in chunks of `size` bytes (the last one may be shorter). Each is made when it is asked for."""
+    assert size > 0, "a chunk holds something"
+    buffer = bytearray()
+    for frame in _frames(source):
+        buffer += frame
+        while len(buffer) >= size:
+            yield bytes(buffer[:size])
+            del buffer[:size]
+    if buffer:
+        yield bytes(buffer)
+
+
+def restore(pool: str, chunks: Iterable[bytes]) -> PoolState:
+    """The state that was frozen. Raises SnapshotUnreadableError where the chunks are not one whole snapshot of this pool."""
+    state = PoolState(pool=pool)
+    windows: dict[str, _Buckets] = {name: {} for name in _WINDOWS}
+    count = 0
+    ended = False
+    for kind, raw in _read_frames(chunks):
+        if ended or (kind == _HEAD) != (count == 0) or kind not in _decoders:
+            raise SnapshotUnreadableError(f"frame {count} of kind {kind} is out of place")
+        try:
+            content = _decoders[kind].decode(raw)
+        except msgspec.DecodeError as error:
+            raise SnapshotUnreadableError(f"frame {count} of kind {kind}: {error}") from error
+        if kind == _END:
+            ended = content == count
+        else:
+            _take(state, windows, kind, content)
+        count += 1
+    if not ended:
+        raise SnapshotUnreadableError(f"the snapshot ends after {count} frames")
+    state.messages = Window(limits.MESSAGES_KEPT_MS, windows["messages"].items())
+    state.commands = Window(limits.COMMANDS_KEPT_MS, windows["commands"].items())
+    state.resolved = Window(limits.RESOLVED_KEPT_MS, windows["resolved"].items())
+    rebuild_index(state)
+    return state
+
+
+def digest(state: PoolState) -> str:
+    """A number in hexadecimal that is the same for equal states, on any machine, and otherwise different but for a chance of 2^-120.
+
+    Not against somebody who wants two states to look alike: it is the remainder of the snapshot by the prime 2^127 - 1.
+    """
+    whole = b"".join(_frames(freeze(state), ordered=True))
+    return f"{int.from_bytes(whole, 'big') % ((1 << 127) - 1):032x}"
+
+
+def state_equal(one: PoolState, other: PoolState) -> bool:
+    """Whether two states are the same in everything that decides. The order in which contacts, offers and agents are held does not."""
+    return list(_frames(freeze(one), ordered=True)) == list(_frames(freeze(other), ordered=True))
+
+
+def _frames(source: SnapshotSource, *, ordered: bool = False) -> Iterator[bytes]:
+    count = 0
+    for kind, content in _contents(source, ordered=ordered):
+        yield _frame(kind, content)
+        count += 1
+    yield _frame(_END, count)
+
+
+def _frame(kind: int, content: Any) -> bytes:
+    data = _encoder.encode((kind, content))
+    return len(data).to_bytes(_LENGTH_BYTES, "big") + data
+
+
+def _contents(source: SnapshotSource, *, ordered: bool) -> Iterator[tuple[int, Any]]:
+    yield _HEAD, source.head
+    yield from ((_QUEUES, piece) for piece in _pieces(source.queues))
+    held: tuple[tuple[int, dict[str, Any]], ...] = (
+        (_AGENTS, source.agents),
+        (_CONTACTS, source.contacts),
+        (_OFFERS, source.offers),
+    )
+    for kind, entities in held:
+        values = [entities[key] for key in sorted(entities)] if ordered else list(entities.values())
+        yield from ((kind, piece) for piece in _pieces(values))
+    for name, buckets in source.windows.items():
+        for number, ids in buckets.items():
+            yield from ((_WINDOW, (name, number, piece)) for piece in _pieces(ids))
+    for number, bucket in source.ended_offers.items():
+        offers = iter(bucket.items())
+        while piece := dict(islice(offers, _PIECE)):
+            yield _ENDED_OFFERS, (number, piece)
+
+
+def _pieces(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), _PIECE):
+        yield items[start : start + _PIECE]
+
+
+def _read_frames(chunks: Iterable[bytes]) -> Iterator[tuple[int, msgspec.Raw]]:
+    buffer = bytearray()
+    for chunk in chunks:
+        buffer += chunk
+        start = 0
+        while len(buffer) - start >= _LENGTH_BYTES:
+            length = int.from_bytes(buffer[start : start + _LENGTH_BYTES], "big")
+            end = start + _LENGTH_BYTES + length
+            if end > len(buffer):
+                break
+            try:
+                yield _frame_decoder.decode(bytes(buffer[start + _LENGTH_BYTES : end]))
+            except msgspec.DecodeError as error:
+                raise SnapshotUnreadableError(f"a frame cannot be read: {error}") from error
+            start = end
+        del buffer[:start]
+    if buffer:
+        raise SnapshotUnreadableError(f"{len(buffer)} bytes are left over after the last whole frame")
+
+
+def _take(state: PoolState, windows: dict[str, _Buckets], kind: int, content: Any) -> None:
+    if kind == _HEAD:
+        _take_head(state, content)
+    elif kind == _QUEUES:
+        state.queues.update((queue.id, queue) for queue in content)
+    elif kind == _AGENTS:
+        state.agents.update((agent.id, agent) for agent in content)
+    elif kind == _CONTACTS:
+        state.contacts.update((contact.id, contact) for contact in content)
+    elif kind == _OFFERS:
+        state.offers.update((offer.id, offer) for offer in content)
+    elif kind == _WINDOW:
+        name, number, ids = content
+        if name not in windows:
+            raise SnapshotUnreadableError("a window of ids has an unknown name")
+        windows[name].setdefault(number, []).extend(ids)
+    else:
+        number, bucket = content
+        state.ended_offers.setdefault(number, {}).update(bucket)
+
+
+def _take_head(state: PoolState, head: _Head) -> None:
+    if head.format != FORMAT:
+        raise SnapshotUnreadableError(f"format {head.format}, not {FORMAT}")
+    if head.pool != state.pool:
+        raise SnapshotUnreadableError(f"a snapshot of pool {head.pool}, not {state.pool}")
+    state.version = head.version
+    state.now_ms = head.now_ms
+    state.arrivals = head.arrivals
+    state.offers_made = head.offers_made
+    state.channel_targets_ms = head.channel_targets_ms

@@ -1,0 +1,77 @@
+"""The life of a contact as a table: state x fact -> state.
+
+    queued -> offered -> active -> wrap_up -> resolved
+
+A contact that the pool does not hold has the state None; one that is resolved leaves the pool. What the table does not name is
+illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes anything; the `decide`
+modules never produce a fact that would be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from libs.common.events.routing import (
+    ContactAssigned,
+    ContactQueued,
+    ContactRequeued,
+    ContactResolved,
+    Fact,
+    MessageJoined,
+    OfferExpired,
+    OfferMade,
+    OfferRejected,
+    OfferWithdrawn,
+    WrapUpStarted,
+)
+
+
+class ContactState(StrEnum):
+    """Where a contact stands."""
+
+    QUEUED = "queued"
+    OFFERED = "offered"
+    ACTIVE = "active"
+    WRAP_UP = "wrap_up"
+    RESOLVED = "resolved"
+
+
+class IllegalFactError(Exception):
+    """A fact that cannot follow on the state it was applied to. The state is unchanged; whoever wrote the fact has a bug."""
+
+
+_S = ContactState
+
+TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = {
+    None: {ContactQueued: _S.QUEUED},
+    _S.QUEUED: {MessageJoined: _S.QUEUED, OfferMade: _S.OFFERED},
+    _S.OFFERED: {
+        MessageJoined: _S.OFFERED,
+        ContactAssigned: _S.ACTIVE,
+        OfferRejected: _S.QUEUED,
+        OfferExpired: _S.QUEUED,
+        OfferWithdrawn: _S.QUEUED,
+    },
+    _S.ACTIVE: {
+        MessageJoined: _S.ACTIVE,
+        WrapUpStarted: _S.WRAP_UP,
+        ContactResolved: _S.RESOLVED,
+        ContactRequeued: _S.QUEUED,
+    },
+    _S.WRAP_UP: {ContactResolved: _S.RESOLVED},
+    _S.RESOLVED: {},
+}
+
+# A message on the thread of a contact in one of these states belongs to it. Once the agent has called a contact done, a further
+# message is new work and opens a contact of its own, so that somebody is given it.
+JOINABLE: Final = frozenset({_S.QUEUED, _S.OFFERED, _S.ACTIVE})
+
+
+def next_state(state: ContactState | None, fact: type[Fact], contact_id: str) -> ContactState:
+    """The state that a fact of this type leads to. Raises IllegalFactError where the table names none."""
+    found = TABLE[state].get(fact)
+    if found is None:
+        raise IllegalFactError(f"{fact.__name__} on contact {contact_id} in state {state}")
+    return found

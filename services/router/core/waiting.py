@@ -1,0 +1,102 @@
+"""The waiting contacts, arranged so that neither an arrival nor a freed agent looks at more than a few of them.
+
+Contacts that exactly the same agents may take stand in one class (channel, skills asked for, agents in back-off), in the order of
+rank. Of each class only the head can be next. The heads stand in the order of rank by channel and by the class's scarcest skill:
+an agent with room looks under the skills he has. Kept by `index`, asked by `matching`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.router.core.capability import Capability, Requirement
+from services.router.core.entities import Contact, Skills
+from services.router.core.sorting import SortedKeys
+
+RankKey = tuple[int, int, str]  # due, sequence, contact id
+ClassKey = tuple[str, Skills, tuple[str, ...]]
+
+
+def rank_key(contact: Contact) -> RankKey:
+    """The contact's place in any order of waiting contacts."""
+    return (contact.due_ms, contact.sequence, contact.id)
+
+
+class WaitingClass:
+    """Contacts that wait for the same agents. `excluded`: agents in back-off for each of them."""
+
+    __slots__ = ("channel", "contacts", "excluded", "key", "requirement")
+
+    def __init__(self, key: ClassKey, requirement: Requirement) -> None:
+        self.key: Final = key
+        self.channel: Final = key[0]
+        self.excluded: Final = key[2]
+        self.requirement: Final = requirement
+        self.contacts: Final[SortedKeys[RankKey]] = SortedKeys()
+
+
+class WaitingContacts:
+    """Every waiting contact of a pool under one configuration."""
+
+    __slots__ = ("_capability", "by_contact", "classes", "heads")
+
+    def __init__(self, capability: Capability) -> None:
+        self._capability: Final = capability
+        self.classes: Final[dict[ClassKey, WaitingClass]] = {}
+        self.by_contact: Final[dict[str, WaitingClass]] = {}
+        # Channel -> anchor -> keys of the heads; no empty entries on either level.
+        self.heads: Final[dict[str, dict[str | None, SortedKeys[RankKey]]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.by_contact)
+
+    def add(self, contact: Contact, excluded: tuple[str, ...]) -> WaitingClass:
+        """Put a contact in its class; `excluded` in alphabetical order."""
+        key = (contact.channel, contact.skills, excluded)
+        group = self.classes.get(key)
+        if group is None:
+            group = self.classes[key] = WaitingClass(key, self._capability.requirement(contact.skills))
+        mine = rank_key(contact)
+        members = group.contacts
+        self.by_contact[contact.id] = group
+        if not members:
+            members.add(mine)
+            self._add_head(group, mine)
+            return group
+        head = members.first()
+        members.add(mine)
+        if mine < head:
+            self._remove_head(group, head)
+            self._add_head(group, mine)
+        return group
+
+    def remove(self, contact: Contact) -> WaitingClass:
+        """Take a contact out of its class."""
+        group = self.by_contact.pop(contact.id)
+        mine = rank_key(contact)
+        members = group.contacts
+        was_head = members.first() == mine
+        members.remove(mine)
+        if was_head:
+            self._remove_head(group, mine)
+            if members:
+                self._add_head(group, members.first())
+            else:
+                del self.classes[group.key]
+        return group
+
+    def _add_head(self, group: WaitingClass, key: RankKey) -> None:
+        anchors = self.heads.setdefault(group.channel, {})
+        keys = anchors.get(group.requirement.anchor)
+        if keys is None:
+            keys = anchors[group.requirement.anchor] = SortedKeys()
+        keys.add(key)
+
+    def _remove_head(self, group: WaitingClass, key: RankKey) -> None:
+        anchors = self.heads[group.channel]
+        keys = anchors[group.requirement.anchor]
+        keys.remove(key)
+        if not keys:
+            del anchors[group.requirement.anchor]
+            if not anchors:
+                del self.heads[group.channel]
