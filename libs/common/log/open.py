@@ -19,7 +19,7 @@ class LogUrlInvalidError(RefusedError):
 
 
 def open_log(url: str, partitions: int, retention_days: int, clock: Clock | None = None) -> EventLog:
-    """The log at this URL, not connected yet. Raises LogUrlInvalidError.
+    """The log at this URL, not connected yet. Raises LogUrlInvalidError or KafkaUrlInvalidError.
 
     `sqlite:///data/log.db` is relative to the working directory, `sqlite:////var/lib/log.db` is absolute.
     """
@@ -31,4 +31,10 @@ def open_log(url: str, partitions: int, retention_days: int, clock: Clock | None
         from libs.common.log.sqlite import SqliteLog
 
         return SqliteLog(Path(url.removeprefix(_SQLITE)), partitions, clock, retention_days=retention_days)
+    if url.startswith(_KAFKA):
+        # Imported here: it takes a fifth of a second, which nobody without Kafka should pay.
+        from libs.common.log.kafka import KafkaLog
+        from libs.common.log.kafka_connection import parse_kafka_url
+
+        return KafkaLog(parse_kafka_url(url), partitions, retention_days=retention_days)
     raise LogUrlInvalidError
