@@ -74,3 +74,8 @@ def attachment_id(*parts: str) -> str:
 def new_id(prefix: str) -> str:
     """A new random id, `prefix_` and 120 random bits."""
     return f"{prefix}_{b32encode(secrets.token_bytes(_DERIVED_BYTES)).decode().lower()}"
+
+
+def mail_effect_id(kind: str, contact: str) -> str:
+    """The id of a mail of this kind about a contact: there is one, however often it is asked for."""
+    return _derive("fup", kind, contact)

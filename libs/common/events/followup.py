@@ -36,7 +36,7 @@ class FollowUpSent(FollowUp, frozen=True, kw_only=True, tag="centralino.followup
 
 
 class FollowUpSuppressed(FollowUp, frozen=True, kw_only=True, tag="centralino.followup.suppressed.v1"):
-    """No mail goes out, and why: `no-address`, `no-reply-address`, `automatic`, `bounced`, `not-wanted`, `disabled`."""
+    """No mail goes out, and why: `no-address`, `no-reply-address`, `automatic`, `bounced`, `not-wanted`, `too-many`, `disabled`."""
 
     reason: str
 

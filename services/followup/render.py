@@ -1,0 +1,135 @@
+"""Mails as they go out: text and HTML in the customer's language, with the headers that keep them in the customer's own thread and
+keep machines from answering. Pure but for the templates, which are read once.
+
+`Auto-Submitted` follows RFC 3834; `Message-ID` comes from the effect's id, so that the same mail sent again is the same mail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+from typing import Final
+
+from babel.dates import format_timedelta
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from libs.common.events.followup import MailKind
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+_REFERENCES_MAX: Final = 20
+_SUBJECT_MAX: Final = 150
+_MINUTE_MS: Final = 60_000
+
+_SUBJECTS: Final = {
+    (MailKind.ACKNOWLEDGEMENT, "it"): "Abbiamo ricevuto la tua richiesta",
+    (MailKind.ACKNOWLEDGEMENT, "en"): "We have received your request",
+    (MailKind.FOLLOW_UP, "it"): "La tua richiesta è stata risolta?",
+    (MailKind.FOLLOW_UP, "en"): "Has your request been solved?",
+}
+_AUTO_SUBMITTED: Final = {
+    MailKind.ACKNOWLEDGEMENT: "auto-replied",
+    MailKind.FOLLOW_UP: "auto-generated",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """All that a mail says. `sender` and `reply_to` as configured (`Shop <care@shop.example>`); `answer_within_ms`: of an
+    acknowledgement, how long the answer will take; `agent_name`: of a follow-up, who answered.
+    """
+
+    effect_id: str
+    kind: MailKind
+    language: str
+    sender: str
+    to_address: str
+    to_name: str | None
+    subject: str | None
+    sent_ms: int
+    reply_to: str | None = None
+    agent_name: str | None = None
+    answer_within_ms: int | None = None
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+
+
+class Renderer:
+    """Makes letters into mails."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=select_autoescape(["html"]),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def render(self, letter: Letter) -> EmailMessage:
+        """The mail of a letter."""
+        mail = EmailMessage(policy=SMTP)
+        name, address = parseaddr(letter.sender)
+        mail["From"] = _address(name, address)
+        mail["To"] = _address(letter.to_name or "", letter.to_address)
+        if letter.reply_to:
+            mail["Reply-To"] = _address(*parseaddr(letter.reply_to))
+        mail["Subject"] = _subject(letter)
+        mail["Date"] = format_datetime(datetime.fromtimestamp(letter.sent_ms / 1000, UTC))
+        mail["Message-ID"] = message_id(letter.effect_id, letter.sender)
+        if letter.in_reply_to:
+            mail["In-Reply-To"] = _bracketed(letter.in_reply_to)
+            chain = dict.fromkeys(map(_bracketed, (*letter.references, letter.in_reply_to)))
+            mail["References"] = " ".join([*chain][-_REFERENCES_MAX:])
+        mail["Auto-Submitted"] = _AUTO_SUBMITTED[letter.kind]
+        # Exchange knows no Auto-Submitted and would answer with "out of office".
+        mail["X-Auto-Response-Suppress"] = "All"
+        words = {
+            "name": letter.to_name,
+            "agent": letter.agent_name,
+            "subject": letter.subject,
+            "firm": name or address,
+            "within": _duration(letter.answer_within_ms, letter.language),
+            "language": letter.language,
+        }
+        stem = f"{letter.kind.value}.{letter.language}"
+        mail.set_content(self._templates.get_template(f"{stem}.txt").render(words))
+        mail.add_alternative(self._templates.get_template(f"{stem}.html").render(words), subtype="html")
+        return mail
+
+
+def message_id(effect_id: str, sender: str) -> str:
+    """`<effect@domain of the sender>`: the same for every attempt."""
+    return f"<{effect_id}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
+
+
+def _address(name: str, address: str) -> Address:
+    clean = " ".join(name.split())
+    return Address(display_name=clean, addr_spec=address)
+
+
+def _subject(letter: Letter) -> str:
+    if letter.in_reply_to and letter.subject:
+        # In the customer's own thread: many mail programs group by the subject.
+        subject = " ".join(letter.subject.split())
+        return subject if subject.lower().startswith("re:") else f"Re: {subject}"[:_SUBJECT_MAX]
+    return _SUBJECTS[letter.kind, letter.language]
+
+
+def _bracketed(text: str) -> str:
+    bare = "".join(text.split()).strip("<>")
+    return f"<{bare}>"
+
+
+def _duration(duration_ms: int | None, language: str) -> str | None:
+    """How long, as people say it: `20 minutes`, `1 ora`, `90 minutes`, `5 hours`; never less than what was promised."""
+    if duration_ms is None:
+        return None
+    minutes = max(1, -(-duration_ms // _MINUTE_MS))
+    said = timedelta(minutes=minutes) if minutes < 120 else timedelta(hours=-(-minutes // 60))
+    # Babel goes over to the next unit at `threshold` times it: 90 minutes stay minutes, one hour is an hour.
+    return str(format_timedelta(said, granularity="minute", threshold=1 if minutes == 60 else 2, locale=language))

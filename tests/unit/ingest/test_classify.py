@@ -1,0 +1,62 @@
+"""Which queue a message goes to."""
+
+import pytest
+
+from libs.common.configuration.load import parse_configuration
+from libs.common.testing.builders import a_message
+from services.ingest.classify import NoRuleError, classify
+
+RULES = """
+pools: {care: {}}
+queues:
+  orders: {pool: care}
+  vip: {pool: care}
+  english: {pool: care}
+  general: {pool: care}
+agents:
+  anna: {name: Anna, pool: care, skills: {lang.it: 5, orders: 5}}
+accounts: {support-mail: {channel: api, pool: care}}
+rules:
+  - {when: {handle: "*@vip.example"}, queue: vip, priority: 10}
+  - {when: {channel: email, subject_contains: [ordine, order]}, queue: orders, skills: {lang.it: 3}, priority: 1}
+  - {when: {language: en, attributes: {site: [uk, us]}}, queue: english}
+  - {when: {to: "help@*"}, queue: english}
+  - {queue: general}
+"""
+
+
+def rules() -> tuple:
+    return parse_configuration(RULES).rules_of("care")
+
+
+@pytest.mark.parametrize(
+    ("fields", "queue"),
+    [
+        ({"subject": "Il mio ORDINE"}, "orders"),
+        ({"subject": "ordine", "channel": "sms"}, "general"),
+        ({"subject": None, "text": "ordine"}, "general"),
+        ({"handle": "mailto:boss@VIP.example", "handles": (), "subject": "order"}, "vip"),
+        ({"handle": "tel:+39333", "handles": ("mailto:a@vip.example",), "subject": "x"}, "vip"),
+        ({"subject": "x", "language": "en-GB", "attributes": {"site": "uk"}}, "english"),
+        ({"subject": "x", "language": "en", "attributes": {"site": "it"}}, "general"),
+        ({"subject": "x", "language": "eng", "attributes": {"site": "uk"}}, "general"),
+    ],
+)
+def test_the_first_matching_rule_decides(fields: dict, queue: str) -> None:
+    assert classify(a_message(**fields), rules()).queue == queue
+
+
+def test_the_address_written_to_can_decide() -> None:
+    assert classify(a_message(subject="x"), rules(), to=["help@shop.example"]).queue == "english"
+
+
+def test_of_two_levels_of_a_skill_the_higher_counts_and_the_integrations_priority_goes_first() -> None:
+    found = classify(a_message(subject="ordine"), rules(), skills={"lang.it": 2, "orders": 4}, priority=7)
+    assert found.skills == {"lang.it": 3, "orders": 4}
+    assert found.priority == 7
+    assert found.rule == 1
+
+
+def test_without_a_default_nothing_is_made_up() -> None:
+    with pytest.raises(NoRuleError):
+        classify(a_message(subject="x"), rules()[:2])
