@@ -128,6 +128,7 @@ def test_a_broker_from_the_environment_is_used_and_never_stopped(monkeypatch: py
     with obtain_kafka() as broker:
         assert isinstance(broker, GivenKafka)
         assert broker.url == "kafka://127.0.0.1:1"
+        assert broker.url_for("letters") == "kafka://127.0.0.1:1?prefix=letters."
         with pytest.raises(PartNotOursError):
             broker.kill()
 

@@ -50,6 +50,10 @@ class KafkaBroker(ABC):
         """The address as Centralino's settings take it: `kafka://host:port`."""
         return f"kafka://{self.bootstrap}"
 
+    def url_for(self, name: str) -> str:
+        """The same with names of topics and groups that begin with `name`, for a test that wants the streams to itself."""
+        return f"{self.url}?prefix={name}."
+
     @abstractmethod
     def start(self) -> None:
         """Start it on its own port with the data that it has, and return when it serves clients.
