@@ -7,7 +7,7 @@ plain functions of what they are handed: no clock, no I/O. `send` alone talks to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from enum import StrEnum
@@ -18,6 +18,7 @@ from libs.common.errors import OutageError, RefusedError
 if TYPE_CHECKING:
     import httpx
 
+    from libs.common.blobs import BlobStore
     from libs.common.events.message import Message
     from libs.common.events.outbound import AnyDelivery, ReplyRequested
 
@@ -143,7 +144,12 @@ class ItemProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalised:
-    """What a request holds. `ignored`: short words for what is rightly left out (`status:queued`, `edited`), for counting."""
+    """What a request holds. `ignored`: short words for what is rightly left out (`status:queued`, `loop`), for counting.
+
+    A request of nothing but problems is refused after they are kept; one with something in `ignored` is answered as taken.
+    Attributes of messages that all adapters use alike: `to` (addresses it was sent to, separated by `, `), `content` (what a message
+    without text is: `image`, `audio`, `video`, `document`, `sticker`, `location`, `contact` ...), `latitude`, `longitude`, `place`, `spam`.
+    """
 
     messages: tuple[Message, ...] = ()
     deliveries: tuple[AnyDelivery, ...] = ()
@@ -189,30 +195,8 @@ class SendOutcome:
 class MailTransport(Protocol):
     """The mail server; `libs.common.smtp.SmtpTransport` is one."""
 
-    async def send(self, message: EmailMessage, sender: str, recipients: tuple[str, ...]) -> object:
+    async def send(self, message: EmailMessage, sender: str, recipients: Sequence[str]) -> object:
         """Hand one mail over; raises SmtpRefusedError or SmtpUnavailableError."""
-        ...
-
-
-class StoredBlob(Protocol):
-    """An attachment's bytes with their type."""
-
-    @property
-    def data(self) -> bytes:
-        """The bytes."""
-        ...
-
-    @property
-    def content_type(self) -> str:
-        """The MIME type."""
-        ...
-
-
-class AttachmentSource(Protocol):
-    """Where a reply's attachments are read from; `libs.common.blobs.BlobStore` is one."""
-
-    async def get(self, blob_id: str, /) -> StoredBlob | None:
-        """The bytes kept under the id, None where there are none."""
         ...
 
 
@@ -222,7 +206,7 @@ class Means:
 
     client: httpx.AsyncClient
     mail: MailTransport | None = None
-    blobs: AttachmentSource | None = None
+    blobs: BlobStore | None = None
     already_sent: tuple[str, ...] = ()
 
 
