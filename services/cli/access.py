@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import sys
 from pathlib import Path
 
@@ -74,7 +73,5 @@ def password(agent: str, config: Path | None, data: Path | None) -> None:
     if not chosen:
         raise RefusedError("a password must not be empty")
     prepare_folder(settings.data)
-    outcome = set_password(settings.store_url("agent-api"), agent, chosen)
-    if inspect.iscoroutine(outcome):
-        asyncio.run(outcome)
+    asyncio.run(set_password(settings.store_url("agent-api"), agent, chosen))
     click.echo(f"The password of {agent} is set.", err=True)

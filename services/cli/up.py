@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -60,6 +61,7 @@ def up(**options: Any) -> None:
         port = _chosen(_DEMO_PORT + offset if demo_port is None else demo_port, settings.host)
         demo = compose_demo(settings, port=port, seed=seed)
         os.environ.update(demo.environment)
+        asyncio.run(_set_passwords(settings, demo.passwords))
         overrides["smtp_url"] = demo.smtp_url
         configuration: Configuration = demo.configuration
     else:
@@ -94,6 +96,13 @@ def _overrides(options: Mapping[str, Any], offset: int, *, demo: bool) -> dict[s
         if name in overrides or os.environ.get(f"CENTRALINO_{name.upper()}") == "0":
             overrides[name] = _chosen(int(overrides.get(name, 0)), host)
     return overrides
+
+
+async def _set_passwords(settings: CommonSettings, passwords: Mapping[str, str]) -> None:
+    from services.agent_api.credentials import set_password
+
+    for agent, password in passwords.items():
+        await set_password(settings.store_url("agent-api"), agent, password)
 
 
 def _chosen(port: int, host: str) -> int:
