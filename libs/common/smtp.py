@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from email.generator import BytesGenerator
 from email.message import EmailMessage
@@ -20,6 +21,7 @@ from typing import Final, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
+from pydantic import SecretStr
 
 from libs.common.errors import CentralinoError, OutageError, RefusedError
 
@@ -150,18 +152,22 @@ class SmtpTransport:
         Raises SmtpRefusedError when nobody gets it, SmtpUnavailableError. A cancelled send may have been taken.
         """
         assert recipients, "a mail has a recipient"
-        content = render_message(message)
+        content = render_message(message, international=_is_international(sender, recipients))
         async with self._lock:
-            client = await self._ready_client()
+            clean = False
             try:
-                result = await self._transact(client, content, sender, recipients, before_data)
-            except SmtpRefusedError:
-                # Whatever part of the transaction the server still holds must not become part of the next one.
-                await self._reset()
-                raise
-            except BaseException:
-                self._drop()
-                raise
+                client = await self._ready_client()
+                try:
+                    result = await self._transact(client, content, sender, recipients, before_data)
+                except SmtpRefusedError:
+                    # Whatever part of the transaction the server still holds must not become part of the next one.
+                    clean = await _answers(client)
+                    raise
+                clean = True
+            finally:
+                # Also after a cancellation: an answer that is still to come would be taken for that to the next command.
+                if not clean:
+                    self._drop()
             self._mails += 1
             self._used_s = monotonic()
             return result
@@ -189,13 +195,13 @@ class SmtpTransport:
         recipients: Sequence[str],
         before_data: Callable[[], Awaitable[None]] | None,
     ) -> SmtpResult:
-        with_utf8 = not all(address.isascii() for address in (sender, *recipients))
-        if with_utf8 and not client.supports_extension("smtputf8"):
+        international = _is_international(sender, recipients)
+        if international and not client.supports_extension("smtputf8"):
             raise SmtpRefusedError("recipient", 553, "the mail server takes no international addresses", permanent=True)
-        encoding = "utf-8" if with_utf8 else "ascii"
+        encoding = "utf-8" if international else "ascii"
         async with _outages("MAIL"):
             try:
-                await client.mail(sender, options=["SMTPUTF8"] if with_utf8 else None, encoding=encoding)
+                await client.mail(sender, options=["SMTPUTF8"] if international else None, encoding=encoding)
             except aiosmtplib.SMTPResponseException as error:
                 raise _refusal("sender", error) from error
         accepted: list[str] = []
@@ -264,27 +270,27 @@ class SmtpTransport:
         client.timeout = COMMAND_TIMEOUT_S
         return client
 
-    async def _reset(self) -> None:
-        if self._client is not None and not await _answers(self._client):
-            self._drop()
-
     def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             client.close()
 
 
-def render_message(message: EmailMessage) -> bytes:
-    """The message's bytes for the wire: CRLF, nothing but ASCII (so that any server takes it), without Bcc."""
+def open_transport(url: SecretStr | None) -> SmtpTransport | None:
+    """The transport for `CENTRALINO_SMTP_URL`, not connected yet; None where no mail server is configured. Raises SmtpUrlInvalidError."""
+    return None if url is None else SmtpTransport(SmtpSettings.parse(url.get_secret_value()))
+
+
+def render_message(message: EmailMessage, *, international: bool = False) -> bytes:
+    """The message's bytes for the wire: CRLF, without Bcc, and nothing but ASCII, so that any server takes it.
+
+    `international`: headers in UTF-8 (RFC 6532), because an address cannot be written otherwise.
+    """
+    # A shallow copy has a list of headers of its own as soon as one is deleted; bodies and attachments are shared.
+    kept = copy(message)
+    del kept["Bcc"]
     buffer = BytesIO()
-    kept = message
-    if "Bcc" in message:
-        kept = EmailMessage(policy=message.policy)
-        for name, value in message.items():
-            if name.lower() != "bcc":
-                kept[name] = value
-        kept.set_payload(message.get_payload())
-    BytesGenerator(buffer, policy=SMTP_POLICY.clone(cte_type="7bit")).flatten(kept)
+    BytesGenerator(buffer, policy=SMTP_POLICY.clone(cte_type="7bit", utf8=international)).flatten(kept)
     return buffer.getvalue()
 
 
@@ -300,6 +306,10 @@ async def _outages(during: str, *, outcome_unknown: bool = False) -> AsyncIterat
     except (aiosmtplib.SMTPException, OSError) as error:
         kind = type(error).__name__
         raise SmtpUnavailableError(f"{kind} during {during}", outcome_unknown=outcome_unknown) from error
+
+
+def _is_international(sender: str, recipients: Sequence[str]) -> bool:
+    return not all(address.isascii() for address in (sender, *recipients))
 
 
 def _refusal(scope: Scope, error: aiosmtplib.SMTPResponseException) -> SmtpRefusedError:
