@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from typing import Final
 
@@ -31,6 +33,27 @@ _REFERENCES_MAX: Final = 20
 ReplyFile = tuple[Attachment, bytes]
 
 
+class _MessageIds(str):
+    """The value of a header of message ids that is folded between them and never inside.
+
+    Left to itself, the standard library turns an id longer than a line into encoded words, which no mail program takes for an id:
+    the reply would stand outside its thread. Such ids are common (Exchange, Gmail).
+    """
+
+    name: str
+    _ids: tuple[str, ...]
+
+    def __new__(cls, name: str, ids: Sequence[str]) -> _MessageIds:
+        value = super().__new__(cls, " ".join(ids))
+        value.name = name
+        value._ids = tuple(ids)
+        return value
+
+    def fold(self, *, policy: Policy) -> str:
+        """The header as it is written, one id a line."""
+        return f"{self.name}: {f'{policy.linesep} '.join(self._ids)}{policy.linesep}"
+
+
 class MailSender:
     """Sends replies through the mail server.
 
@@ -48,7 +71,12 @@ class MailSender:
             raise SendRefusedError("The customer has no mail address.", permanent=True)
         if not sender:
             raise SendRefusedError("The account has no mail address to send from.", permanent=True)
-        message = build_reply(reply, account, await read_files(reply, means))
+        files = await read_files(reply, means)
+        try:
+            message = build_reply(reply, account, files)
+        except (MessageError, ValueError, IndexError) as error:
+            # The standard library's words for an address that no header can hold.
+            raise SendRefusedError("The customer's mail address cannot be written to.", permanent=True) from error
         try:
             await means.mail.send(message, sender[0].address, (recipient,))
         except SmtpRefusedError as error:
@@ -85,12 +113,12 @@ def build_reply(reply: ReplyRequested, account: AccountContext, files: list[Repl
     answered = parse_message_id(reply.email_in_reply_to)
     references = [found for text in reply.email_references if (found := parse_message_id(text)) is not None]
     if answered is not None:
-        message["In-Reply-To"] = answered
+        message["In-Reply-To"] = _MessageIds("In-Reply-To", [answered])
         references = [*(one for one in references if one != answered), answered]
     if len(references) > _REFERENCES_MAX:
         references = [references[0], *references[1 - _REFERENCES_MAX :]]
     if references:
-        message["References"] = " ".join(references)
+        message["References"] = _MessageIds("References", references)
     message.set_content(reply.text)
     message.add_alternative(_html(reply.text), subtype="html")
     for attachment, content in files:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from services.ingest.channels.payload import JsonObject, parse_object
+from services.ingest.channels.payload import JsonObject, integer_of, object_of, parse_object
 from services.ingest.channels.port import MalformedError, ProviderUnavailableError
 
 TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)
@@ -58,16 +58,16 @@ async def call_provider(
         fields = {}
     if response.status_code in (408, 425, 429) or response.status_code >= 500:
         raise ProviderUnavailableError(
-            f"the provider answered {response.status_code}", retry_after_ms=_retry_after_ms(response, fields)
+            f"the provider answered {response.status_code}",
+            retry_after_ms=read_retry_after_ms(response.headers, fields),
         )
     return ProviderReply(status=response.status_code, fields=fields)
 
 
-def _retry_after_ms(response: httpx.Response, fields: JsonObject) -> int | None:
+def read_retry_after_ms(headers: Mapping[str, str], fields: JsonObject | None) -> int | None:
     """The wait that the provider asks for, in the header or (Telegram) in the body; a date in the header is left to the back-off."""
-    parameters = fields.get("parameters")
-    told = parameters.get("retry_after") if isinstance(parameters, dict) else None
-    text = str(told) if told is not None else response.headers.get("retry-after", "")
+    told = integer_of(object_of(fields or {}, "parameters") or {}, "retry_after")
+    text = str(told) if told is not None else headers.get("retry-after", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         return None
     return min(int(text), _RETRY_AFTER_MAX_S) * 1000
