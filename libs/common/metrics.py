@@ -86,6 +86,11 @@ class Metrics:
             "centralino_router_recovery_seconds", "From taking a partition over to its first decision.", ()
         )
         self.snapshot_seconds = self._histogram("centralino_snapshot_seconds", "Time to write a snapshot.", ())
+        self.snapshot_pause_seconds = self._gauge(
+            "centralino_snapshot_pause_seconds",
+            "Longest time at a stretch that the last snapshot held the worker up.",
+            ("partition",),
+        )
         self.snapshot_bytes = self._gauge("centralino_snapshot_bytes", "Size of the last snapshot.", ("partition",))
         self.partitions_owned = self._gauge("centralino_partitions_owned", "Partitions that this replica works on.")
 

@@ -1,0 +1,180 @@
+"""The router's metrics: counted from the facts that were appended, and shown from what they say is waiting now.
+
+One `PartitionMetrics` per partition hears what its tenures do. Contacts are remembered by their labels alone. It must not be asked by
+anything that decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+from libs.common.events.routing import (
+    ContactAssigned,
+    ContactQueued,
+    ContactRequeued,
+    ContactResolved,
+    InputRefused,
+    OfferExpired,
+    OfferMade,
+    OfferRejected,
+    OfferWithdrawn,
+    PoolConfigured,
+    PoolFact,
+    PresenceChanged,
+)
+from libs.common.metrics import Metrics
+from services.router.core.entities import Presence
+from services.router.core.transitions import ContactState
+from services.router.routing_state import RoutingState
+from services.router.snapshot_schedule import SnapshotReport
+
+_WAITING_STATES: Final = frozenset({ContactState.QUEUED, ContactState.OFFERED})
+
+
+class _Known(NamedTuple):
+    """What the labels and the wait of an open contact follow from."""
+
+    pool: str
+    queue: str
+    channel: str
+    received_ms: int
+
+
+class PartitionMetrics:
+    """See the module; it is the `Observer` of the partition's tenures."""
+
+    def __init__(self, metrics: Metrics, partition: int) -> None:
+        self._metrics: Final = metrics
+        self._partition: Final = str(partition)
+        self._contacts: dict[str, _Known] = {}
+        self._waiting: dict[tuple[str, str], dict[str, int]] = {}
+        self._presence: dict[str, dict[str, str]] = {}
+        self._handlers: Final[dict[type, Callable[[Any], None]]] = {
+            ContactQueued: self._queued,
+            ContactAssigned: self._assigned,
+            ContactRequeued: self._requeued,
+            ContactResolved: self._resolved,
+            PresenceChanged: self._presence_changed,
+            PoolConfigured: self._configured,
+            OfferMade: lambda fact: self._offer(fact, "made"),
+            OfferRejected: lambda fact: self._offer(fact, "rejected"),
+            OfferExpired: lambda fact: self._offer(fact, "expired"),
+            OfferWithdrawn: lambda fact: self._offer(fact, "withdrawn"),
+            InputRefused: self._refused,
+        }
+
+    def recovered(self, state: RoutingState, seconds: float) -> None:
+        """Begin anew from a recovered state. What was counted before stays counted; nothing is counted twice."""
+        self._clear_gauges()
+        self._contacts.clear()
+        self._waiting.clear()
+        self._presence.clear()
+        for pool, pool_state in state.pools.items():
+            for queue in pool_state.queues:
+                self._waiting[pool, queue] = {}
+            for contact in pool_state.contacts.values():
+                known = _Known(pool, contact.queue, contact.channel, contact.received_ms)
+                self._contacts[contact.id] = known
+                if contact.state in _WAITING_STATES:
+                    self._waiting.setdefault((pool, contact.queue), {})[contact.id] = contact.received_ms
+            self._presence[pool] = {
+                agent.id: agent.presence.value for agent in pool_state.agents.values() if not agent.removed
+            }
+        self._metrics.router_recoveries.labels(self._partition).inc()
+        self._metrics.router_recovery_seconds.observe(seconds)
+
+    def appended(self, facts: Sequence[PoolFact], records: int) -> None:
+        """Count these facts."""
+        handlers = self._handlers
+        for fact in facts:
+            handler = handlers.get(type(fact))
+            if handler is not None:
+                handler(fact)
+        self._metrics.router_batches.labels(self._partition).inc()
+        self._metrics.router_batch_records.observe(records)
+
+    def decided(self, inputs: int, seconds: float) -> None:
+        """Observe the mean time of a decision in a batch of them."""
+        self._metrics.router_step_seconds.observe(seconds / max(1, inputs))
+
+    def snapshot_written(self, report: SnapshotReport) -> None:
+        """Observe a snapshot and how long it held the worker up."""
+        self._metrics.snapshot_seconds.observe(report.seconds)
+        self._metrics.snapshot_pause_seconds.labels(self._partition).set(report.pause_max_s)
+        self._metrics.snapshot_bytes.labels(self._partition).set(report.size_bytes)
+
+    def show(self, now_ms: int, lag_records: int | None) -> None:
+        """Set the gauges: how it is at this time. `lag_records`: inputs on the log not decided yet, where that is known."""
+        for (pool, queue), waiting in self._waiting.items():
+            oldest_s = max(0, now_ms - min(waiting.values())) / 1000 if waiting else 0.0
+            self._metrics.contacts_waiting.labels(pool, queue).set(len(waiting))
+            self._metrics.oldest_wait_seconds.labels(pool, queue).set(oldest_s)
+        for pool, agents in self._presence.items():
+            counts = Counter(agents.values())
+            for presence in Presence:
+                self._metrics.agents.labels(pool, presence.value).set(counts[presence.value])
+        if lag_records is not None:
+            self._metrics.log_lag_records.labels("routing.inputs", self._partition).set(lag_records)
+
+    def forget(self) -> None:
+        """The partition is somebody else's now: show nothing of it any more."""
+        self._clear_gauges()
+        _remove(self._metrics.log_lag_records, [("routing.inputs", self._partition)])
+        _remove(self._metrics.snapshot_pause_seconds, [(self._partition,)])
+        _remove(self._metrics.snapshot_bytes, [(self._partition,)])
+        self._contacts.clear()
+        self._waiting.clear()
+        self._presence.clear()
+
+    def _clear_gauges(self) -> None:
+        _remove(self._metrics.contacts_waiting, self._waiting)
+        _remove(self._metrics.oldest_wait_seconds, self._waiting)
+        _remove(self._metrics.agents, [(pool, presence.value) for pool in self._presence for presence in Presence])
+
+    def _queued(self, fact: ContactQueued) -> None:
+        self._contacts[fact.contact_id] = _Known(fact.pool, fact.queue, fact.channel, fact.received_ms)
+        self._waiting.setdefault((fact.pool, fact.queue), {})[fact.contact_id] = fact.received_ms
+        self._metrics.contacts_received.labels(fact.pool, fact.queue, fact.channel).inc()
+
+    def _assigned(self, fact: ContactAssigned) -> None:
+        known = self._contacts[fact.contact_id]
+        self._waiting[known.pool, known.queue].pop(fact.contact_id, None)
+        self._metrics.contacts_assigned.labels(known.pool, known.queue, known.channel).inc()
+        wait_s = max(0, fact.at_ms - known.received_ms) / 1000
+        self._metrics.wait_seconds.labels(known.pool, known.queue, known.channel).observe(wait_s)
+
+    def _requeued(self, fact: ContactRequeued) -> None:
+        known = self._contacts[fact.contact_id]
+        self._waiting.setdefault((known.pool, known.queue), {})[fact.contact_id] = known.received_ms
+
+    def _resolved(self, fact: ContactResolved) -> None:
+        known = self._contacts.pop(fact.contact_id)
+        self._waiting[known.pool, known.queue].pop(fact.contact_id, None)
+        self._metrics.contacts_resolved.labels(known.pool, known.queue, known.channel).inc()
+
+    def _presence_changed(self, fact: PresenceChanged) -> None:
+        agents = self._presence.get(fact.pool, {})
+        if fact.agent_id in agents:  # An agent whom the configuration no longer names leaves by one last fact.
+            agents[fact.agent_id] = fact.status
+
+    def _configured(self, fact: PoolConfigured) -> None:
+        for queue in fact.queues:
+            self._waiting.setdefault((fact.pool, queue.id), {})
+        before = self._presence.get(fact.pool, {})
+        self._presence[fact.pool] = {agent.id: before.get(agent.id, Presence.OFFLINE.value) for agent in fact.agents}
+
+    def _offer(self, fact: OfferMade | OfferRejected | OfferExpired | OfferWithdrawn, outcome: str) -> None:
+        self._metrics.offers.labels(fact.pool, outcome).inc()
+
+    def _refused(self, fact: InputRefused) -> None:
+        # The pool of a refused input may be any word that somebody sent; only known ones may become a label.
+        pool = fact.pool if fact.pool in self._presence else ""
+        self._metrics.inputs_refused.labels(pool, fact.reason).inc()
+
+
+def _remove(metric: Any, labels: Iterable[tuple[str, ...]]) -> None:
+    for values in labels:
+        # Removing a series that was never shown is nothing.
+        metric.remove(*values)

@@ -1,0 +1,103 @@
+"""Where facts come from, and the envelope that says so on the log.
+
+Pure: no I/O and no clock. Used by the partition worker for every batch that it appends; readers find the same names in the headers.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from libs.common.errors import PoisonError
+from libs.common.events.codec import encode_record, type_of
+from libs.common.events.inputs import ConfigurePool, TimeAdvanced
+from libs.common.events.routing import PoolFact, WriterStarted
+from libs.common.log.port import NewRecord, Record
+
+SOURCE: Final = "centralino/router"
+
+_WRITER_STARTED_TYPE: Final = type_of(WriterStarted(writer_id=""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The input that facts come from: its offset, its id (their cause), and the correlation id that runs through."""
+
+    input_offset: int
+    causation_id: str
+    correlation_id: str
+
+
+def origin_of(record: Record) -> Origin:
+    """The origin that an input's record is to its facts. Raises PoisonError where its envelope lacks an id."""
+    causation = correlation = None
+    for name, value in record.headers:
+        if name == "ce_id":
+            causation = value
+        elif name == "correlationid":
+            correlation = value
+    if causation is None:
+        raise PoisonError(f"{record.stream}/{record.partition}@{record.offset}: header missing: ce_id")
+    return Origin(
+        input_offset=record.offset,
+        causation_id=causation.decode("utf-8", "replace"),
+        correlation_id="" if correlation is None else correlation.decode("utf-8", "replace"),
+    )
+
+
+def fact_records(
+    facts: Sequence[PoolFact], origin: Origin, *, partition: int, term: int, first_index: int = 0
+) -> list[NewRecord]:
+    """The records of one input's facts, in order; `first_index` counts those of the same input that went before in this term."""
+    prefix = f"{partition}-{term}-{origin.input_offset}-"
+    return [
+        encode_record(
+            fact,
+            key=fact.pool,
+            event_id=f"{prefix}{index}",
+            source=SOURCE,
+            time_ms=fact.at_ms,
+            correlation_id=origin.correlation_id,
+            subject=getattr(fact, "contact_id", None),
+            causation_id=origin.causation_id,
+            term=term,
+            input_offset=origin.input_offset,
+        )
+        for index, fact in enumerate(facts, first_index)
+    ]
+
+
+def writer_started_record(partition: int, writer_id: str, now_ms: int) -> NewRecord:
+    """The record that begins a term. It has no term in its headers: its offset is the term."""
+    return encode_record(
+        WriterStarted(writer_id=writer_id),
+        key="",
+        event_id=f"{partition}-{writer_id}",
+        source=SOURCE,
+        time_ms=now_ms,
+        correlation_id="",
+    )
+
+
+def shell_input_record(event: ConfigurePool | TimeAdvanced, *, writer_id: str, counter: int, now_ms: int) -> NewRecord:
+    """An input that the router itself appends. `counter` tells a writer's own inputs apart."""
+    return encode_record(
+        event,
+        key=event.pool,
+        event_id=f"{writer_id}-{counter}",
+        source=SOURCE,
+        time_ms=now_ms,
+        correlation_id="",
+    )
+
+
+def new_writer_id(partition: int) -> str:
+    """A name for one incarnation of a writer, for logs; nothing is decided by it."""
+    return f"router-{partition}-{secrets.token_hex(6)}"
+
+
+def is_writer_started(record: Record) -> bool:
+    """Whether a record of `routing.events` begins a term."""
+    return record.header("ce_type") == _WRITER_STARTED_TYPE

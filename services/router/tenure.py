@@ -1,0 +1,313 @@
+"""One writer's time with one partition: from its `WriterStarted` to its end, by revocation, failure or a newer writer.
+
+The loop: take inputs, decide each, append all that follows as one batch, go on. The state is trusted only while appends succeed
+without a gap; whatever else happens ends the tenure, and the worker begins another one from the log. The writer is fenced by the log
+alone: a gap before its own batch means that somebody else wrote, and if that was a newer `WriterStarted`, nobody counts what this
+one appended (see `libs.common.log.fence`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from libs.common.clock import Clock
+from libs.common.errors import CentralinoError, PoisonError
+from libs.common.events.codec import decode_event
+from libs.common.events.inputs import AnyInput, ConfigurePool, ContactReceived, TimeAdvanced
+from libs.common.events.routing import InputRefused, PoolFact
+from libs.common.log.fence import Fence
+from libs.common.log.port import Appended, EventLog, NewRecord, Record, Writer
+from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
+from libs.common.logging import get_logger
+from services.router.arrivals import Arrivals
+from services.router.batch import FactBatch
+from services.router.core.refusals import RefusalReason
+from services.router.core.snapshot import freeze
+from services.router.log_time import LogTime
+from services.router.origin import Origin, new_writer_id, origin_of, shell_input_record, writer_started_record
+from services.router.recovery import Recovered, recover
+from services.router.routing_state import RoutingState
+from services.router.settings import RouterSettings
+from services.router.snapshot import FrozenState
+from services.router.snapshot_schedule import SnapshotReport, SnapshotSchedule
+from services.router.timers import Timers
+
+_GAP_WAIT_MS: Final = 1000
+
+
+class DeposedError(CentralinoError):
+    """A newer writer has taken the partition over; what this one appends counts for nobody."""
+
+    def __init__(self, partition: int, term: int, newer_term: int) -> None:
+        super().__init__(f"partition {partition}: the writer of term {term} was deposed by that of term {newer_term}")
+        self.newer_term = newer_term
+
+
+class DeadLetterOffice(Protocol):
+    """Where inputs go that cannot be decoded; raises when there are too many of them."""
+
+    async def put(self, record: Record, error: PoisonError) -> None:
+        """Keep the record, with what is wrong with it."""
+        ...
+
+
+class Observer(Protocol):
+    """Who hears of what a tenure does, for metrics and health. It must not raise and must not decide."""
+
+    def recovered(self, state: RoutingState, seconds: float) -> None:
+        """The partition is live: this is its state."""
+        ...
+
+    def appended(self, facts: Sequence[PoolFact], records: int) -> None:
+        """These facts were appended in a batch of so many records, without a gap."""
+        ...
+
+    def decided(self, inputs: int, seconds: float) -> None:
+        """So many inputs were decided in so much time."""
+        ...
+
+    def snapshot_written(self, report: SnapshotReport) -> None:
+        """A snapshot is complete."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition:
+    """What a worker and its tenures work with. `configured`: the pools of this partition."""
+
+    number: int
+    log: EventLog
+    clock: Clock
+    settings: RouterSettings
+    configured: Mapping[str, ConfigurePool]
+    dead_letters: DeadLetterOffice
+    observer: Observer
+
+
+class Tenure:
+    """See the module. Made by `begin_tenure`; `serve` until it returns or raises, then `close`, once.
+
+    Inputs before `next_input` are decided, and what followed from those before `appended_input` is on the log.
+    """
+
+    def __init__(
+        self,
+        partition: Partition,
+        writer: Writer,
+        writer_id: str,
+        started: Appended,
+        recovered: Recovered,
+        next_input: int,
+        arrivals: Arrivals,
+        stop: asyncio.Event,
+    ) -> None:
+        self.term: Final = started.first_offset
+        self.state: Final = recovered.state
+        self.next_input = self.appended_input = next_input
+        self.next_output = started.last_offset + 1
+        self._partition: Final = partition
+        self._writer: Final = writer
+        self._writer_id: Final = writer_id
+        self._last: Final = recovered.last
+        self._arrivals: Final = arrivals
+        self._stop: Final = stop
+        self._timers: Final = Timers()
+        self._inputs_appended = 0
+        self._configured_at: dict[str, int] = {}
+        self._log_time: Final = LogTime()
+        self._batch: Final = FactBatch(partition.settings, partition=partition.number, term=self.term)
+        self._snapshots: Final = SnapshotSchedule(
+            partition.log,
+            partition.settings,
+            partition=partition.number,
+            stored=recovered.snapshots,
+            folded=recovered.folded,
+            now_ms=self._now_ms(),
+            on_written=partition.observer.snapshot_written,
+        )
+
+    async def settle(self) -> None:
+        """Finish the settling that an earlier writer's last batch may have ended in the middle of, and tell changed pools so."""
+        facts = self.state.settle()
+        if facts:
+            assert self._last is not None, "a snapshot is taken of a settled state"
+            await self._collect(facts, self._last)
+            await self._append_facts()
+        for pool, configuration in self._partition.configured.items():
+            if self.state.version(pool) != configuration.version:
+                appended = await self._append_input(configuration)
+                self._configured_at[pool] = appended.first_offset
+
+    async def serve(self) -> None:
+        """Decide inputs until it is time to stop. Raises DeposedError, LogUnavailableError and whatever is a bug."""
+        while not self._stop.is_set():
+            deadlines = self.state.deadlines()
+            records = await self._arrivals.take(self._timers.wait_ms(deadlines, self._now_ms()))
+            if records:
+                await self._decide(records)
+                deadlines = self.state.deadlines()
+                self._timers.decided(self.next_input, deadlines)
+            if self._stop.is_set():
+                return
+            for deadline in self._timers.due(deadlines, self._now_ms()):
+                deadline_ms, pool = deadline
+                # The deadline itself, not our clock's time: a clock that runs ahead cannot carry the pool's time away.
+                self._timers.told(deadline, await self._append_input(TimeAdvanced(pool=pool, now_ms=deadline_ms)))
+            self._snapshots.tend()
+            if self._snapshots.due(self._now_ms()):
+                self._snapshots.begin(self._freeze, self._now_ms())
+
+    async def close(self) -> None:
+        """Let go of the reader, the writer and a snapshot under way."""
+        await self._snapshots.close()
+        await self._arrivals.close()
+        await self._writer.close()
+
+    async def _decide(self, records: Sequence[Record]) -> None:
+        """Decide these inputs and append what follows: one batch, or several where it is much; never half an input's in one."""
+        started_s = time.perf_counter()
+        for record in records:
+            try:
+                origin = origin_of(record)
+                event = decode_event(record)
+                facts = self.state.decide(event, record.timestamp_ms)
+            except PoisonError as error:
+                # First put aside, then passed over: a crash in between puts it aside again, under the same id.
+                await self._partition.dead_letters.put(record, error)
+            else:
+                if self._came_too_early(event, facts, record.offset):
+                    # It goes behind the configuration before its refusal is on the log: no crash in between loses it.
+                    await self._append(ROUTING_INPUTS, (_copy_of(record),))
+                await self._collect(facts, origin)
+            self.next_input = record.offset + 1
+        self._partition.observer.decided(len(records), time.perf_counter() - started_s)
+        await self._append_facts()
+        self.appended_input = self.next_input
+        self._snapshots.count(len(records))
+
+    def _came_too_early(self, event: AnyInput, facts: Sequence[PoolFact], offset: int) -> bool:
+        """Whether a message was refused only because it stands on the log before its pool's first configuration."""
+        return (
+            isinstance(event, ContactReceived)
+            and offset < self._configured_at.get(event.pool, -1)
+            and self.state.version(event.pool) is None
+            and bool(self._partition.configured[event.pool].queues)
+            and any(isinstance(fact, InputRefused) and fact.reason == RefusalReason.QUEUE_UNKNOWN for fact in facts)
+        )
+
+    async def _collect(self, facts: Sequence[PoolFact], origin: Origin) -> None:
+        """Put one input's facts into the batch in hand; append the batch first where there is no room for all of them."""
+        if not facts:
+            return
+        for part in self._batch.parts(facts, origin):
+            if not self._batch.has_room_for(part):
+                await self._append_facts()
+            self._batch.add(part)
+
+    async def _append_facts(self) -> None:
+        if not self._batch.records:
+            return
+        records, facts = self._batch.take()
+        appended = await self._append(ROUTING_EVENTS, records)
+        if appended.first_offset != self.next_output:
+            await self._look_into_gap(appended.first_offset)
+        self.next_output = appended.last_offset + 1
+        self._snapshots.count(len(records))
+        self._partition.observer.appended(facts, len(records))
+
+    async def _append_input(self, event: ConfigurePool | TimeAdvanced) -> Appended:
+        self._inputs_appended += 1
+        record = shell_input_record(
+            event, writer_id=self._writer_id, counter=self._inputs_appended, now_ms=self._now_ms()
+        )
+        return await self._append(ROUTING_INPUTS, (record,))
+
+    async def _append(self, stream: str, records: Sequence[NewRecord]) -> Appended:
+        clock = self._partition.clock
+        before_ms = clock.now_ms()
+        appended = await self._writer.append(stream, self._partition.number, records)
+        self._log_time.heard(before_ms=before_ms, timestamp_ms=appended.timestamp_ms, after_ms=clock.now_ms())
+        return appended
+
+    async def _look_into_gap(self, before_offset: int) -> None:
+        """Somebody else wrote between our last batch and the one just appended. Raises DeposedError if that one is the newer writer.
+
+        If not, they are the late batches of a writer that we deposed, and count for nobody.
+        """
+        fence = Fence(self.term)
+        reader = await self._partition.log.open_reader(ROUTING_EVENTS, {self._partition.number: self.next_output})
+        try:
+            while reader.position(self._partition.number) < before_offset:
+                for record in await reader.poll(wait_ms=_GAP_WAIT_MS):
+                    if record.offset < before_offset:
+                        fence.admit(record)
+        finally:
+            await reader.close()
+        if fence.term is not None and fence.term != self.term:
+            raise DeposedError(self._partition.number, self.term, fence.term)
+
+    def _freeze(self) -> FrozenState:
+        return FrozenState(
+            term=self.term,
+            next_output=self.next_output,
+            next_input=self.next_input,
+            taken_ms=self._now_ms(),
+            pools=tuple((pool, freeze(state)) for pool, state in sorted(self.state.pools.items())),
+        )
+
+    def _now_ms(self) -> int:
+        """The log's time, as near as we know it."""
+        return self._partition.clock.now_ms() + self._log_time.ahead_ms
+
+
+async def begin_tenure(partition: Partition, stop: asyncio.Event) -> Tenure:
+    """Take the partition over: begin a term, and recover the state up to it. Raises what `recover` raises."""
+    started_s = time.perf_counter()
+    number, log = partition.number, partition.log
+    writer_id = new_writer_id(number)
+    writer = await log.open_writer(f"router-{number}")
+    try:
+        started = await writer.append(
+            ROUTING_EVENTS, number, (writer_started_record(number, writer_id, partition.clock.now_ms()),)
+        )
+        recovered = await recover(
+            log, partition=number, configured=partition.configured, before_offset=started.first_offset
+        )
+        next_input = await _first_input_left(log, number, recovered.next_input)
+        reader = await log.open_reader(ROUTING_INPUTS, {number: next_input})
+    except BaseException:
+        await writer.close()
+        raise
+    arrivals = Arrivals(reader, partition.clock, records_max=partition.settings.router_poll_records_max, stop=stop)
+    tenure = Tenure(partition, writer, writer_id, started, recovered, next_input, arrivals, stop)
+    try:
+        await tenure.settle()
+    except BaseException:
+        await tenure.close()
+        raise
+    get_logger("router").info(
+        "partition live",
+        partition=number,
+        term=tenure.term,
+        next_input=next_input,
+        folded=recovered.folded,
+        seconds=round(time.perf_counter() - started_s, 3),
+    )
+    partition.observer.recovered(tenure.state, time.perf_counter() - started_s)
+    return tenure
+
+
+def _copy_of(record: Record) -> NewRecord:
+    return NewRecord(key=record.key, value=record.value, headers=record.headers)
+
+
+async def _first_input_left(log: EventLog, partition: int, next_input: int) -> int:
+    """Where to go on. Inputs that the log let go of before anybody decided them are lost, and nothing brings them back."""
+    begin = await log.begin_offset(ROUTING_INPUTS, partition)
+    if begin > next_input:
+        get_logger("router").error("inputs lost by retention", partition=partition, first=next_input, before=begin)
+    return max(begin, next_input)
