@@ -142,8 +142,8 @@ class OutboxRunner:
             async with asyncio.TaskGroup() as group:
                 for item in items:
                     group.create_task(self._work(item))
-            await self._report_finished()
-        return bool(items) or reported
+        # Leasing too finishes rows: those whose sender died beyond the point of no return.
+        return await self._report_finished() or bool(items) or reported
 
     async def _report_finished(self) -> bool:
         outcomes = await self._outbox.unreported()

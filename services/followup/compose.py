@@ -23,7 +23,7 @@ from libs.common.outbox import Outbox, UnknownOutcome
 from libs.common.outbox_runner import OutboxRunner
 from libs.common.projection import Projection
 from libs.common.settings import CommonSettings
-from libs.common.smtp import SmtpSettings, SmtpTransport
+from libs.common.smtp import open_transport
 from libs.common.store import open_engine, run_migrations
 from services.followup.announcer import Announcer
 from services.followup.app import Deps, create_app
@@ -47,7 +47,7 @@ class FollowupService:
         metrics = Metrics()
         self.engine = open_engine(settings.store_url("followup"))
         self.publisher = Publisher(log, "followup", clock=clock, on_ready=self._publisher_changed)
-        self.transport = _transport(settings)
+        self.transport = open_transport(settings.smtp_url)
         rows = Outbox(self.engine, outbox, holder=new_id("followup"), unknown=UnknownOutcome.GIVE_UP)
         intake = Intake(outbox=rows, settings=configuration.followup, clock=clock)
         sender = MailSender(
@@ -126,12 +126,6 @@ class FollowupService:
 
     def _publisher_changed(self, ready: bool, why_not: str) -> None:
         self.health.set("publisher", ok=ready, detail=why_not)
-
-
-def _transport(settings: CommonSettings) -> SmtpTransport | None:
-    if settings.smtp_url is None:
-        return None
-    return SmtpTransport(SmtpSettings.parse(settings.smtp_url.get_secret_value()))
 
 
 def compose(settings: CommonSettings, configuration: Configuration, *, log: EventLog, clock: Clock) -> FollowupService:

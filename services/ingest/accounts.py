@@ -7,6 +7,7 @@ webhooks are refused until it is there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parseaddr
 from typing import Final
 
 from libs.common.configuration.models import Account, Configuration
@@ -23,10 +24,17 @@ def build_accounts(
     configuration: Configuration, environ: Mapping[str, str], ingest_url: str
 ) -> dict[str, AccountContext]:
     """Every account by its name. `ingest_url` is how providers reach this service, without a trailing slash."""
-    return {name: _context(name, account, environ, ingest_url) for name, account in configuration.accounts.items()}
+    followup = configuration.followup
+    # Who wrote by a form or through an integration is answered by mail, from the address that the firm's own mails come from.
+    fallback = parseaddr(followup.reply_to or followup.sender or "")[1] or None
+    return {
+        name: _context(name, account, environ, ingest_url, fallback) for name, account in configuration.accounts.items()
+    }
 
 
-def _context(name: str, account: Account, environ: Mapping[str, str], ingest_url: str) -> AccountContext:
+def _context(
+    name: str, account: Account, environ: Mapping[str, str], ingest_url: str, fallback: str | None
+) -> AccountContext:
     secret = _look_up(name, account.secret_env, environ)
     provider = account.provider or (account.channel.value if account.channel.value in PROVIDER_URLS else None)
     api_url = account.api_url or environ.get(f"CENTRALINO_{(provider or 'none').upper()}_URL")
@@ -35,7 +43,7 @@ def _context(name: str, account: Account, environ: Mapping[str, str], ingest_url
         channel=account.channel.value,
         pool=account.pool,
         provider=provider,
-        address=account.address,
+        address=account.address or (fallback if provider is None else None),
         from_name=account.from_name,
         language=account.language,
         account_sid=_look_up(name, account.account_sid_env, environ),

@@ -37,11 +37,10 @@ _PROBLEM_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What an integration asks for on top of the rules. `to`: the addresses that the message was sent to."""
+    """What an integration asks for on top of the rules."""
 
     skills: Mapping[str, int] = field(default_factory=dict)
     priority: int | None = None
-    to: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +95,14 @@ class Receiver:
     async def _append_messages(
         self, account: AccountContext, messages: Sequence[Message], correlation_id: str, wishes: Wishes
     ) -> list[Receipt]:
-        to = [*wishes.to, *([account.address] if account.address else [])]
         records, receipts = [], []
         for message in messages:
             found = classify(
-                message, self._rules.get(account.pool, ()), to=to, skills=wishes.skills, priority=wishes.priority
+                message,
+                self._rules.get(account.pool, ()),
+                to=_addressees(message, account),
+                skills=wishes.skills,
+                priority=wishes.priority,
             )
             contact = ids.contact_id(ids.MessageId(message.id))
             received = ContactReceived(
@@ -178,6 +180,12 @@ class Receiver:
     def _count(self, account: AccountContext, outcome: str, number: int) -> None:
         if number:
             self._metrics.webhook_messages.labels(account.name, outcome).inc(number)
+
+
+def _addressees(message: Message, account: AccountContext) -> list[str]:
+    """The addresses that the message was sent to, as far as they are known; the account's own is one in any case."""
+    named = message.attributes.get("to", "").split(", ")
+    return [*filter(None, named), *([account.address] if account.address else [])]
 
 
 def _batches(records: Sequence[NewRecord]) -> list[list[NewRecord]]:

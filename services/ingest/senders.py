@@ -6,7 +6,7 @@ Message-ID where there is one. A reply lost would be worse. What a provider refu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -38,14 +38,14 @@ _decoder: Final = msgspec.json.Decoder(ReplyRequested)
 
 
 class Senders:
-    """Sends replies on the accounts' channels. `senders` finds the adapter by account name."""
+    """Sends replies on the accounts' channels. `find_sender` gives the adapter for an account and a customer's handle."""
 
     def __init__(
         self,
         *,
         outbox: Outbox,
         accounts: Mapping[str, AccountContext],
-        senders: Mapping[str, Sender],
+        find_sender: Callable[[AccountContext, str], Sender | None],
         means: Means,
         publisher: Publisher,
         clock: Clock,
@@ -53,7 +53,7 @@ class Senders:
     ) -> None:
         self._outbox = outbox
         self._accounts = accounts
-        self._senders = senders
+        self._find_sender = find_sender
         self._means = means
         self._publisher = publisher
         self._clock = clock
@@ -75,9 +75,10 @@ class Senders:
     async def send(self, item: OutboxItem, begin_delivery: BeginDelivery) -> Result:
         """Hand one reply to its provider."""
         reply = _decoder.decode(item.payload)
-        account, sender = self._accounts.get(reply.account), self._senders.get(reply.account)
+        account = self._accounts.get(reply.account)
+        sender = None if account is None else self._find_sender(account, reply.handle)
         if account is None or sender is None:
-            return Refused(reason="there is no way to send on this account any more")
+            return Refused(reason="there is no way to reach this customer on this account")
         already = tuple(part for part in item.progress.split(",") if part)
         means = replace(self._means, already_sent=already)
         if not await begin_delivery():

@@ -1,0 +1,272 @@
+"""The follow-up service as a whole: facts on a log, a database, a real mail server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from libs.common.clock import SystemClock
+from libs.common.configuration.models import Configuration, Followup, Pool, Queue
+from libs.common.events import routing
+from libs.common.events.codec import decode_event, encode_record
+from libs.common.events.followup import FollowUpFailed, FollowUpScheduled, FollowUpSent, FollowUpSuppressed
+from libs.common.ids import new_id
+from libs.common.log.memory import MemoryLog
+from libs.common.log.port import EventLog
+from libs.common.log.streams import DELIVERY_EVENTS, FOLLOWUP_EVENTS, ROUTING_EVENTS
+from libs.common.outbox import REASON_UNKNOWN, OutboxState
+from libs.common.settings import CommonSettings
+from libs.common.testing.builders import START_MS, a_bounce, a_contact_queued, a_contact_resolved, an_agent
+from services.followup.compose import FollowupService, compose
+from services.followup.store.tables import outbox
+from tests.parts.smtp import MailServer
+from tests.support.waiting import eventually
+
+SECRET = "s" * 40
+FOLLOWUP = Followup(sender="Shop <care@shop.example>", reply_to="care@shop.example", delay_ms=0)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path: Path) -> str:
+    """A database of the test's own, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'followup.db'}"
+    server = request.getfixturevalue("postgres_server")
+    return server.create_database(new_id("test"))
+
+
+class World:
+    """A log with a scripted router, and follow-up services that come and go."""
+
+    def __init__(self, tmp_path: Path, store: str, mail_server: MailServer, followup: Followup = FOLLOWUP) -> None:
+        self.log = MemoryLog(partitions=2)
+        self.store = store
+        self.mail_server = mail_server
+        self.tmp_path = tmp_path
+        self.configuration = Configuration(
+            pools={"care": Pool()}, queues={"orders": Queue(pool="care")}, followup=followup
+        )
+        self._term: int | None = None
+        self._inputs = 0
+
+    async def publish(self, *facts: routing.Fact, late_term: int | None = None) -> None:
+        """Put facts on `routing.events` as the router does."""
+        writer = await self.log.open_writer("router")
+        if self._term is None:
+            await self.take_over()
+        for fact in facts:
+            self._inputs += 1
+            record = encode_record(
+                fact,
+                key="care",
+                event_id=f"0-{self._inputs}",
+                source="test",
+                time_ms=fact.at_ms,
+                correlation_id="cor_1",
+                term=late_term if late_term is not None else self._term,
+                input_offset=self._inputs,
+            )
+            await writer.append(ROUTING_EVENTS, 0, [record])
+        await writer.close()
+
+    async def take_over(self) -> int:
+        """A new router begins: its term."""
+        writer = await self.log.open_writer("router")
+        record = encode_record(
+            routing.WriterStarted(writer_id="r"), key="", event_id="w", source="test", time_ms=0, correlation_id=""
+        )
+        self._term = (await writer.append(ROUTING_EVENTS, 0, [record])).first_offset
+        await writer.close()
+        return self._term
+
+    def service(self, log: EventLog | None = None) -> FollowupService:
+        """A service, not running yet."""
+        settings = CommonSettings(
+            data=self.tmp_path,
+            store=self.store,
+            log="memory:",
+            secret=SecretStr(SECRET),
+            smtp_url=SecretStr(f"smtp://127.0.0.1:{self.mail_server.port}"),
+        )
+        return compose(settings, self.configuration, log=log or self.log, clock=SystemClock())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[FollowupService]:
+        """A service at work; at the end it is gone as after a kill: nothing is flushed."""
+        service = self.service()
+        work = asyncio.create_task(service.run())
+        try:
+            yield service
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            await service.close()
+
+    async def events(self, kind: type) -> list:
+        """What stands on `followup.events` of a type."""
+        reader = await self.log.open_reader(FOLLOWUP_EVENTS, dict.fromkeys(range(2), 0))
+        found = [decode_event(record) for record in await reader.poll()]
+        await reader.close()
+        return [event for event in found if isinstance(event, kind)]
+
+
+@pytest.fixture
+def make_world(tmp_path: Path, store: str, mail_server: MailServer) -> Callable[..., World]:
+    return lambda **options: World(tmp_path, store, mail_server, **options)
+
+
+@pytest.fixture
+async def world(make_world) -> World:
+    made = make_world()
+    await made.log.connect()
+    return made
+
+
+def pool_configured() -> routing.PoolConfigured:
+    return routing.PoolConfigured(
+        pool="care", at_ms=1, version="1", queues=(), agents=(an_agent("anna", name="Anna Bianchi"),)
+    )
+
+
+async def test_a_contact_is_acknowledged_and_asked_afterwards_once(world: World) -> None:
+    queued = a_contact_queued(
+        email_message_id="a@example.com", language="en", received_ms=START_MS, due_ms=START_MS + 3_600_000
+    )
+    async with world.running():
+        await world.publish(pool_configured(), queued)
+        acknowledgement = await world.mail_server.wait_for(
+            lambda mail: "auto-replied" in mail.message["Auto-Submitted"]
+        )
+        await world.publish(a_contact_resolved(queued.contact_id))
+        asked = await world.mail_server.wait_for(lambda mail: "auto-generated" in mail.message["Auto-Submitted"])
+        sent = await eventually(lambda: _at_least(world, FollowUpSent, 2))
+    assert "1 hour" in acknowledgement.message.get_body(("plain",)).get_content()
+    assert acknowledgement.recipients == ("luca@example.com",)
+    assert "Anna Bianchi" in asked.message.get_body(("plain",)).get_content()
+    assert asked.message["In-Reply-To"] == "<a@example.com>"
+    assert {event.email_message_id for event in sent} == {acknowledgement.message_id, asked.message_id}
+    assert len(await world.events(FollowUpScheduled)) == 2
+
+
+async def test_redelivery_and_restart_send_nothing_twice(world: World) -> None:
+    queued = a_contact_queued()
+    resolved = a_contact_resolved(queued.contact_id)
+    async with world.running():
+        await world.publish(queued, resolved)
+        await eventually(lambda: _at_least(world, FollowUpSent, 2))
+    await world.publish(resolved)
+    async with world.running():
+        marker = a_contact_queued(2)
+        await world.publish(marker)
+        await world.mail_server.wait_for(lambda mail: mail.recipients == ("customer2@example.com",))
+    assert len([mail for mail in world.mail_server.mails if mail.recipients == ("luca@example.com",)]) == 2
+
+
+async def test_what_a_deposed_router_writes_late_sends_nothing(world: World) -> None:
+    first, second = a_contact_queued(1), a_contact_queued(2)
+    await world.publish()
+    old_term = await world.take_over()
+    await world.take_over()
+    await world.publish(first, late_term=old_term)
+    await world.publish(second)
+    async with world.running():
+        await world.mail_server.wait_for(lambda mail: mail.recipients == ("customer2@example.com",))
+    assert [mail.recipients for mail in world.mail_server.mails] == [("customer2@example.com",)]
+
+
+async def test_a_bounced_address_is_left_alone(world: World) -> None:
+    queued = a_contact_queued()
+    async with world.running() as service:
+        await world.publish(queued)
+        await eventually(lambda: _at_least(world, FollowUpSent, 1))
+        await _publish_delivery(world, a_bounce())
+        await eventually(lambda: _bounced(service))
+        await world.publish(a_contact_resolved(queued.contact_id))
+        suppressed = await eventually(lambda: _at_least(world, FollowUpSuppressed, 1))
+    assert suppressed[0].reason == "bounced"
+    assert len(world.mail_server.mails) == 1
+
+
+async def test_an_address_that_the_server_refuses_is_not_tried_again(world: World) -> None:
+    world.mail_server.refuse("550 5.1.1 no such user", address="luca@example.com")
+    queued = a_contact_queued()
+    async with world.running():
+        await world.publish(queued)
+        failed = await eventually(lambda: _at_least(world, FollowUpFailed, 1))
+        await world.publish(a_contact_resolved(queued.contact_id))
+        suppressed = await eventually(lambda: _at_least(world, FollowUpSuppressed, 1))
+    assert failed[0].reason == "smtp-550"
+    assert suppressed[0].reason == "bounced"
+
+
+async def test_mails_wait_for_a_mail_server_that_is_away_and_go_out_when_it_is_back(world: World) -> None:
+    world.mail_server.stop()
+    queued = a_contact_queued()
+    async with world.running() as service:
+        await world.publish(queued)
+        await eventually(lambda: any(not part.ready for part in service.health.check() if part.name == "smtp"))
+        assert not service.health.ready
+        world.mail_server.start()
+        await world.mail_server.wait_for(lambda mail: mail.recipients == ("luca@example.com",))
+        await eventually(lambda: service.health.ready)
+
+
+async def test_a_mail_whose_sender_died_in_the_middle_is_reported_and_not_sent_again(world: World) -> None:
+    queued = a_contact_queued()
+    await world.publish(queued)
+    service = world.service()
+    await service.migrate()
+    follower = await service.projection.open(ROUTING_EVENTS)
+    while await follower.turn():
+        pass
+    now_ms = SystemClock().now_ms()
+    (item,) = await service.outbox.lease(now_ms=now_ms)
+    assert await service.outbox.begin_delivery(item, now_ms=now_ms)
+    async with service.engine.begin() as connection:
+        # The process dies here; its lease has run out when the next one starts.
+        await connection.execute(sa.update(outbox).values(due_ms=now_ms - 1))
+    await follower.close()
+    await service.close()
+    async with world.running():
+        failed = await eventually(lambda: _at_least(world, FollowUpFailed, 1))
+    assert failed[0].reason == REASON_UNKNOWN
+    assert world.mail_server.mails == ()
+
+
+async def test_a_process_that_lost_its_lease_does_not_send(world: World) -> None:
+    await world.publish(a_contact_queued())
+    one, other = world.service(), world.service()
+    await one.migrate()
+    follower = await one.projection.open(ROUTING_EVENTS)
+    while await follower.turn():
+        pass
+    now_ms = SystemClock().now_ms()
+    (item,) = await one.outbox.lease(now_ms=now_ms)
+    (taken_over,) = await other.outbox.lease(now_ms=now_ms + 10_000_000)
+    assert not await one.outbox.begin_delivery(item, now_ms=now_ms)
+    assert not await one.outbox.finish(item, OutboxState.SENT, "x", now_ms=now_ms)
+    assert await other.outbox.begin_delivery(taken_over, now_ms=now_ms)
+    await follower.close()
+    await one.close()
+    await other.close()
+
+
+async def _at_least(world: World, kind: type, number: int) -> list:
+    events = await world.events(kind)
+    return events if len({event.effect_id for event in events}) >= number else []
+
+
+async def _bounced(service: FollowupService) -> bool:
+    async with service.engine.connect() as connection:
+        return (await connection.execute(sa.text("SELECT count(*) FROM followup_bounces"))).scalar_one() == 1
+
+
+async def _publish_delivery(world: World, event) -> None:
+    writer = await world.log.open_writer("ingest")
+    record = encode_record(event, key="t", event_id="d1", source="test", time_ms=event.at_ms, correlation_id="")
+    await writer.append(DELIVERY_EVENTS, 0, [record])
+    await writer.close()
