@@ -45,6 +45,8 @@ def read_settings(kind: type[S], overrides: Mapping[str, Any] | None = None) -> 
         lines = [
             f"CENTRALINO_{'_'.join(str(step) for step in detail['loc'][:1]).upper()}: {_sentence(detail)}"
             for detail in error.errors(include_input=False, include_url=False)
+            # Settings that follow from one that is wrong are not told.
+            if detail["type"] != "default_factory_not_called"
         ]
         raise SettingsInvalidError("\n".join(lines)) from None
 
@@ -52,6 +54,8 @@ def read_settings(kind: type[S], overrides: Mapping[str, Any] | None = None) -> 
 def _sentence(detail: Any) -> str:
     if detail["type"] == "string_pattern_mismatch":
         return f"must match {detail['ctx']['pattern']}"
+    if detail["type"] == "too_short":
+        return f"must have at least {detail['ctx']['min_length']} characters"
     message: str = detail["msg"]
     return message[:1].lower() + message[1:]
 
