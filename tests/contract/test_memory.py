@@ -4,14 +4,23 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from libs.common.clock import VirtualClock
 from libs.common.log.memory import MemoryLog
-from libs.common.testing.contract import LogContract, OpenLog
+from libs.common.testing.contract import LogContract, OpenLog, PassDays
 
 
 class TestMemory(LogContract):
     @pytest.fixture
-    async def open_log(self) -> AsyncIterator[OpenLog]:
-        log = MemoryLog()
+    def clock(self) -> VirtualClock:
+        return VirtualClock()
+
+    @pytest.fixture
+    def pass_days(self, clock: VirtualClock) -> PassDays:
+        return lambda days: clock.advance_ms(days * 24 * 60 * 60 * 1000)
+
+    @pytest.fixture
+    async def open_log(self, clock: VirtualClock) -> AsyncIterator[OpenLog]:
+        log = MemoryLog(clock=clock)
 
         async def open_it() -> MemoryLog:
             await log.connect()

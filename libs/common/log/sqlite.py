@@ -31,14 +31,24 @@ _LOOK_BUSY_MS: Final = 100  # The event loop's own connection: it reads, and rea
 
 
 class SqliteLog:
-    """See the module. Belongs to the event loop in which `connect` is called."""
+    """See the module. Belongs to the event loop in which `connect` is called.
+
+    `busy_ms` is how long another process's transaction is waited for before an append fails.
+    """
 
     def __init__(
-        self, path: Path, partitions: int = 4, clock: Clock | None = None, *, retention_days: int = 14
+        self,
+        path: Path,
+        partitions: int = 4,
+        clock: Clock | None = None,
+        *,
+        retention_days: int = 14,
+        busy_ms: int = BUSY_MS,
     ) -> None:
         self.path: Final = path
         self.clock: Final = clock or SystemClock()
         self.wakeup: Final = Wakeup()
+        self._busy_ms: Final = busy_ms
         self._retention_ms: Final = retention_days * _DAY_MS
         self._specs: Final = stream_specs(partitions=partitions)
         self._places: dict[Place, tuple[int, bool]] = {}  # The partition's id, and whether its stream is compacted.
@@ -69,7 +79,7 @@ class SqliteLog:
             place: (ids[place], self._specs[place[0]].compacted) for place in ids if place[0] in self._specs
         }
         self._look = look
-        self._writing = WriterThread(self.path, self._committed)
+        self._writing = WriterThread(self.path, self._committed, busy_ms=self._busy_ms)
         self._reading = ReaderPool(self.path)
 
     async def close(self) -> None:
@@ -204,4 +214,4 @@ class SqliteLog:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LogUnavailableError(f"{self.path.parent}: {error.strerror}") from error
-        return prepare_file(self.path, self._specs.values(), busy_ms=BUSY_MS)
+        return prepare_file(self.path, self._specs.values(), busy_ms=self._busy_ms)

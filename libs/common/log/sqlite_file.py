@@ -21,6 +21,7 @@ OFFSET_END: Final = 1 << PLACE_BITS
 
 _APPLICATION_ID: Final = 0x43_45_4E_54  # "CENT"
 _SCHEMA_VERSION: Final = 1
+_BUSY_RETRY_MS: Final = 1
 _WAL_RETRY_MS: Final = 50
 _JOURNAL_BYTES: Final = 64 * 1024 * 1024
 
@@ -66,6 +67,24 @@ def open_connection(path: Path, *, busy_ms: int) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def begin_writing(connection: sqlite3.Connection, *, busy_ms: int) -> None:
+    """Begin a transaction that writes, on a connection that does not wait by itself; blocks up to `busy_ms`.
+
+    SQLite's own waiting looks again less and less often, down to ten times a second, so that a busy process starves the others of a
+    lock that it lets go of thousands of times a second.
+    """
+    deadline_s = time.monotonic() + busy_ms / 1000
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline_s:
+                raise
+            time.sleep(_BUSY_RETRY_MS / 1000)
+        else:
+            return
 
 
 def prepare_file(path: Path, specs: Iterable[StreamSpec], *, busy_ms: int) -> dict[tuple[str, int], int]:

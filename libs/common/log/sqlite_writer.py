@@ -22,7 +22,7 @@ from libs.common.clock import Clock
 from libs.common.errors import LogClosedError, LogUnavailableError
 from libs.common.log.batch import check_batch
 from libs.common.log.port import Appended, NewRecord
-from libs.common.log.sqlite_file import PLACE_BITS, file_errors, is_outage, open_connection
+from libs.common.log.sqlite_file import PLACE_BITS, begin_writing, file_errors, is_outage, open_connection
 
 BUSY_MS: Final = 5_000  # How long another process's transaction is waited for.
 
@@ -76,8 +76,9 @@ Outcome = tuple[AppendJob, Appended | BaseException]
 class WriterThread:
     """Owns the connection that writes. `on_committed` is called in the event loop for every batch that is durable."""
 
-    def __init__(self, path: Path, on_committed: Callable[[AppendJob, Appended], None]) -> None:
+    def __init__(self, path: Path, on_committed: Callable[[AppendJob, Appended], None], *, busy_ms: int) -> None:
         self._path: Final = path
+        self._busy_ms: Final = busy_ms
         self._on_committed: Final = on_committed
         self._loop: Final = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[AppendJob | TrimJob | None] = queue.SimpleQueue()
@@ -157,7 +158,7 @@ class WriterThread:
         with file_errors(self._path):
             connection = self._connect()
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                begin_writing(connection, busy_ms=self._busy_ms)
                 appended = [_insert(connection, job) for job in group]
                 connection.execute("COMMIT")
             except BaseException as error:
@@ -176,7 +177,7 @@ class WriterThread:
             with file_errors(self._path):
                 connection = self._connect()
                 try:
-                    connection.execute("BEGIN IMMEDIATE")
+                    begin_writing(connection, busy_ms=self._busy_ms)
                     more = _delete(connection, job)
                     connection.execute("COMMIT")
                 except BaseException:
@@ -192,7 +193,7 @@ class WriterThread:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = open_connection(self._path, busy_ms=BUSY_MS)
+            self._connection = open_connection(self._path, busy_ms=0)
         return self._connection
 
     def _disconnect(self) -> None:

@@ -1,8 +1,9 @@
 """What every event log must do: test cases that run over the memory, the SQLite and the Kafka log.
 
 A test module subclasses `LogContract` and gives the fixture `open_log`, which opens the log under test, connected: every call within a
-test gives another view of the same storage, as another process would have it, and the fixture closes them all. What an adapter
-cannot do is marked there as an expected failure with its reason; nothing is left out here. Only tests import this module.
+test gives another view of the same storage, as another process would have it, and the fixture closes them all. The fixture
+`pass_days` moves the log's time on; the logs under test keep records for 14 days and have four partitions. What an adapter cannot
+do is marked there as an expected failure with its reason; nothing is left out here. Only tests import this module.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from libs.common.log.fence import Fence
 from libs.common.log.port import Claim, EventLog, NewRecord, Reader, Record, Writer
 
 OpenLog = Callable[[], Awaitable[EventLog]]
+PassDays = Callable[[int], None]
 
 STREAM: Final = streams.ROUTING_INPUTS
 PATIENCE_S: Final = 40.0  # After this a test has failed; nothing here takes that long when it works.
@@ -395,6 +397,32 @@ class LogContract:
         assert await log.begin_offset(STREAM, 0) == 0
         assert len(await read_until(await log.open_reader(STREAM, {0: 0}), 10)) == 10
 
+    async def test_lets_go_of_what_is_trimmed_and_old(self, open_log: OpenLog, pass_days: PassDays) -> None:
+        """Older than the retention and before the offset: both, or a record stays. A reader behind the begin is told."""
+        log = await open_log()
+        writer = await log.open_writer("test")
+        await writer.append(STREAM, 0, [a_record(f"old{n}") for n in range(10)])
+        pass_days(15)
+        await writer.append(STREAM, 0, [a_record("young")])
+        await log.trim(STREAM, 0, 4)
+        assert await log.begin_offset(STREAM, 0) == 4
+        await log.trim(STREAM, 0, 11)
+        assert (await log.begin_offset(STREAM, 0), await log.end_offset(STREAM, 0)) == (10, 11)
+        assert texts(await read_until(await log.open_reader(STREAM, {0: 10}), 1)) == ["young"]
+        late = await log.open_reader(STREAM, {0: 9})
+        with pytest.raises(OffsetOutOfRangeError, match="begins at 10"):
+            await read_until(late, 1)
+        await late.seek(0, 10)
+        assert texts(await read_until(late, 1)) == ["young"]
+
+    async def test_never_trims_a_compacted_stream(self, open_log: OpenLog) -> None:
+        """The newest snapshot stays however old it is."""
+        log = await open_log()
+        await (await log.open_writer("test")).append(streams.ROUTING_SNAPSHOTS, 0, [a_record("snapshot")])
+        await log.trim(streams.ROUTING_SNAPSHOTS, 0, 1)
+        reader = await log.open_reader(streams.ROUTING_SNAPSHOTS, {0: 0})
+        assert texts(await read_until(reader, 1)) == ["snapshot"]
+
     async def test_is_there_again_after_it_was_closed(self, open_log: OpenLog) -> None:
         """What was appended outlives the process that appended it."""
         log = await open_log()
@@ -412,6 +440,20 @@ class LogContract:
         await log.close()
         with pytest.raises(LogClosedError):
             await log.open_writer("late")
+
+
+def check_whole_batches(found: Sequence[str], confirmed: Sequence[str], size: int) -> None:
+    """What every log holds after a crash, whoever wrote when it came.
+
+    `found` are the values of one partition as `batch.index`, in order; `confirmed` are the batches whose writers were told that they
+    are durable, each of `size` records. Every batch is whole and stands in one piece, once, and nothing that was confirmed is missing.
+    """
+    batches = [text.rsplit(".", 1)[0] for text in found]
+    names = batches[::size]
+    assert len(set(names)) == len(names), "a batch is there twice"
+    assert found == [f"{name}.{index}" for name in names for index in range(size)], "a batch is torn"
+    missing = set(confirmed) - set(names)
+    assert not missing, f"confirmed batches are missing: {sorted(missing)[:5]}"
 
 
 def _started(writer: str) -> NewRecord:
