@@ -190,7 +190,7 @@ def _claims(key: bytes, token: str) -> dict[str, Any]:
 
 def _principal(claims: dict[str, Any], now_ms: int) -> Principal:
     expires_s, issued_s = claims["exp"], claims["iat"]
-    kind = _KINDS.get(claims.get("kind", ""))
+    kind = _KINDS.get(str(claims.get("kind")))
     if not isinstance(expires_s, int) or not isinstance(issued_s, int) or kind is None:
         raise unauthorized_problem("The token is not valid.")
     if now_ms >= expires_s * 1000:
@@ -198,7 +198,7 @@ def _principal(claims: dict[str, Any], now_ms: int) -> Principal:
     if issued_s * 1000 > now_ms + CLOCK_SKEW_MS:
         raise unauthorized_problem("The token is not valid yet.")
     try:
-        role = Role(claims.get("role", ""))
+        role = Role(str(claims.get("role")))
     except ValueError as error:
         raise unauthorized_problem("The token is not valid.") from error
     return Principal(kind=kind, id=str(claims["sub"]), role=role, token_id=str(claims.get("jti", "")))
