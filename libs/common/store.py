@@ -31,7 +31,8 @@ from libs.common.errors import CentralinoError, StoreUnavailableError
 
 BUSY_TIMEOUT_MS: Final = 10_000
 CONNECT_TIMEOUT_S: Final = 5
-COMMAND_TIMEOUT_S: Final = 30
+COMMAND_TIMEOUT_S: Final = 10
+MIGRATION_TIMEOUT_S: Final = 300
 POOL_SIZE: Final = 10
 POOL_WAIT_S: Final = 10
 
@@ -53,11 +54,12 @@ class StoreUrlInvalidError(CentralinoError):
     """A store is `sqlite:///path` or `postgresql://...`."""
 
 
-def open_engine(url: str) -> AsyncEngine:
+def open_engine(url: str, *, command_timeout_s: float = COMMAND_TIMEOUT_S) -> AsyncEngine:
     """An engine for `sqlite:///path` or `postgresql://user:password@host/database`; it connects when first used.
 
     `engine.begin()` is a transaction for writing: on SQLite it takes the write lock at once, so that it never fails halfway. For
-    reading alone use `reading(engine)`, which waits for no writer. Raises StoreUrlInvalidError.
+    reading alone use `reading(engine)`, which waits for no writer. A statement that PostgreSQL does not answer within
+    `command_timeout_s` is an outage. Raises StoreUrlInvalidError.
     """
     parsed = _parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -70,7 +72,7 @@ def open_engine(url: str) -> AsyncEngine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_timeout=POOL_WAIT_S,
-        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S},
+        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": command_timeout_s},
     )
 
 
@@ -131,7 +133,7 @@ async def run_migrations(store: str | AsyncEngine, script_location: str | Path, 
     `script_location` is a folder with Alembic revisions in `versions/`; it needs no `env.py`. Raises StoreUnavailableError (also when
     another replica's migration takes very long: call again) and StoreTooNewError.
     """
-    engine = open_engine(store) if isinstance(store, str) else store
+    engine = open_engine(store, command_timeout_s=MIGRATION_TIMEOUT_S) if isinstance(store, str) else store
     try:
         with store_errors():
             async with _one_migration_at_a_time(), engine.begin() as connection:

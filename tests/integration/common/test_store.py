@@ -384,3 +384,20 @@ async def test_a_postgresql_restarted_between_two_requests_is_not_noticed(postgr
 
     assert await asyncio.gather(*(count_cards(engine) for _ in range(5))) == [0] * 5
     await engine.dispose()
+
+
+async def test_a_postgresql_that_hangs_is_an_outage_and_comes_back_by_itself(postgres_server: PostgresServer) -> None:
+    url = postgres_server.create_database(f"store_{next(_numbers)}")
+    await run_migrations(url, MIGRATIONS, VERSIONS)
+    engine = open_engine(url, command_timeout_s=0.5)
+    await add_card(engine, "cus_1")
+
+    await asyncio.to_thread(postgres_server.pause)
+    async with asyncio.timeout(30):
+        with pytest.raises(StoreUnavailableError), store_errors():
+            await add_card(engine, "cus_2")
+    await asyncio.to_thread(postgres_server.resume)
+
+    async with asyncio.timeout(30):
+        assert await count_cards(engine) == 1
+    await engine.dispose()
