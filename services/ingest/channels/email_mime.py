@@ -16,7 +16,7 @@ from services.ingest.channels.text import decode_text
 
 PARTS_MAX: Final = 500
 
-MimePart = Message[str, str]
+MimePart = Message  # Of text headers; generic for the type checker alone.
 
 
 def parse_mail(
