@@ -1,0 +1,1 @@
+"""Tests of the channel adapters: providers' requests in, messages out."""
