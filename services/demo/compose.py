@@ -94,6 +94,7 @@ class DemoService:
 
     async def close(self) -> None:
         """Let go of the connections."""
+        self.mailbox.close()
         await self.phones.close()
         with contextlib.suppress(httpx.HTTPError):
             await self._client.aclose()

@@ -45,6 +45,10 @@ class Mailbox:
         self._count = 0
         self.port: int = listener.getsockname()[1]
 
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._listener.close()
+
     def mails(self) -> Iterator[Mail]:
         """What is kept, the newest first."""
         return reversed(self._mails)

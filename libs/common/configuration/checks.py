@@ -19,7 +19,7 @@ from libs.common.events.message import Channel
 
 _MAILBOX: Final = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 _NUMBER: Final = re.compile(r"\+[1-9][0-9]{5,14}")
-_MAIL_CHANNELS: Final = frozenset({Channel.EMAIL.value})
+_MAIL_CHANNELS: Final = frozenset({Channel.EMAIL.value, Channel.WEBFORM.value, Channel.API.value})
 _NUMBER_CHANNELS: Final = frozenset({Channel.SMS.value, Channel.WHATSAPP.value})
 
 

@@ -23,6 +23,10 @@ _TWILIO: Final = Provider(
     advised={"account_sid_env": "replies cannot be sent without Twilio's account SID"},
 )
 
+_MAILED: Final = Provider(
+    name=None, advised={"address": "replies go out by mail, and cannot without the address that they are from"}
+)
+
 # The first provider of a channel is the one of an account that names none, where `PROVIDER_REQUIRED` does not ask for it.
 PROVIDERS: Final[dict[str, tuple[Provider, ...]]] = {
     Channel.EMAIL.value: (
@@ -42,8 +46,8 @@ PROVIDERS: Final[dict[str, tuple[Provider, ...]]] = {
             advised={"token_env": "replies cannot be sent without the bot's token"},
         ),
     ),
-    Channel.WEBFORM.value: (Provider(name=None),),
-    Channel.API.value: (Provider(name=None),),
+    Channel.WEBFORM.value: (_MAILED,),
+    Channel.API.value: (_MAILED,),
 }
 
 PROVIDER_REQUIRED: Final = frozenset({Channel.EMAIL.value, Channel.SMS.value, Channel.WHATSAPP.value})
