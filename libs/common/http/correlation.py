@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final
 
@@ -25,7 +26,6 @@ from libs.common.http.problem import (
     problem_response,
     unavailable_problem,
 )
-from libs.common.ids import new_id
 from libs.common.logging import correlated, current_correlation_id, get_logger
 from libs.common.metrics import Metrics
 
@@ -86,7 +86,7 @@ class CorrelationMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        correlation_id = _requested_id(scope) or new_id("cor")
+        correlation_id = _requested_id(scope) or f"cor_{token_hex(12)}"
         with correlated(correlation_id, service=self._service):
             if scope["type"] == "http":
                 await self._handle_request(scope, receive, _Answer(send, correlation_id))
