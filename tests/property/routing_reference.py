@@ -1,0 +1,177 @@
+"""The routing rules once more, as plainly as they can be said: every contact is compared with every agent, nothing is kept at hand.
+
+`next_fact` reads contacts, agents, offers and the time, never the index. The indexed core must agree with it fact by fact, the reason of
+every offer included.
+"""
+
+from __future__ import annotations
+
+from libs.common.events.routing import (
+    ContactRequeued,
+    ContactResolved,
+    OfferExpired,
+    OfferMade,
+    OfferReason,
+    OfferWithdrawn,
+    PoolFact,
+    PresenceChanged,
+)
+from services.router.core.entities import Agent, Contact
+from services.router.core.model import PoolState
+
+
+def next_fact(state: PoolState, now_ms: int) -> PoolFact | None:
+    """What settling must do next in this state at this time; None at the fixed point."""
+    return _next_due(state, now_ms) or _next_eviction(state, now_ms) or _next_offer(state, now_ms)
+
+
+def load(state: PoolState, agent: Agent, channel: str) -> int:
+    return sum(c.agent_id == agent.id and c.channel == channel for c in state.contacts.values())
+
+
+def has_room(state: PoolState, agent: Agent, channel: str) -> bool:
+    return load(state, agent, channel) < agent.capacity.get(channel, 1)
+
+
+def has_skills(agent: Agent, contact: Contact) -> bool:
+    return not agent.removed and all(agent.skills.get(skill, 0) >= level for skill, level in contact.skills)
+
+
+def declined(agent: Agent, contact: Contact, now_ms: int) -> bool:
+    return any(d.agent_id == agent.id and d.until_ms > now_ms for d in contact.declines)
+
+
+def may_take(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> bool:
+    return (
+        agent.presence == "available"
+        and not agent.removed
+        and has_skills(agent, contact)
+        and has_room(state, agent, contact.channel)
+        and not declined(agent, contact, now_ms)
+    )
+
+
+def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
+    due: list[tuple[int, int, str, Contact]] = []
+    for contact in state.contacts.values():
+        if contact.offer_id is not None:
+            due.append((state.offers[contact.offer_id].expires_ms, 0, contact.offer_id, contact))
+        if contact.wrap_up is not None:
+            due.append((contact.wrap_up.until_ms, 1, contact.id, contact))
+    due = [entry for entry in due if entry[0] <= now_ms]
+    if not due:
+        return None
+    _, kind, _, contact = min(due, key=lambda entry: entry[:3])
+    if kind == 1:
+        return _resolved(state, contact, now_ms)
+    agent_id, offer_id = _held(contact)
+    count = 1 + sum(d.count for d in contact.declines if d.agent_id == agent_id)
+    return OfferExpired(
+        pool=state.pool,
+        at_ms=now_ms,
+        offer_id=offer_id,
+        contact_id=contact.id,
+        agent_id=agent_id,
+        backoff_until_ms=now_ms + 60_000 * min(count, 10),
+    )
+
+
+def _resolved(state: PoolState, contact: Contact, now_ms: int) -> ContactResolved:
+    assert contact.wrap_up is not None
+    assert contact.agent_id is not None
+    return ContactResolved(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        agent_id=contact.agent_id,
+        queue=contact.queue,
+        channel=contact.channel,
+        disposition=contact.wrap_up.disposition,
+        summary=contact.wrap_up.summary,
+        follow_up=contact.wrap_up.follow_up,
+    )
+
+
+def _held(contact: Contact) -> tuple[str, str]:
+    assert contact.agent_id is not None
+    assert contact.offer_id is not None
+    return contact.agent_id, contact.offer_id
+
+
+def _next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
+    for agent_id in sorted(state.agents):
+        agent = state.agents[agent_id]
+        if agent.removed and agent.presence != "offline":
+            return PresenceChanged(
+                pool=state.pool, at_ms=now_ms, agent_id=agent_id, status="offline", cause="configuration"
+            )
+        held = sorted((c for c in state.contacts.values() if c.agent_id == agent_id), key=lambda c: c.rank)
+        for contact in held:
+            fact = _given_back(state, agent, contact, now_ms)
+            if fact is not None:
+                return fact
+        for contact in reversed(held):
+            if contact.offer_id and load(state, agent, contact.channel) > agent.capacity.get(contact.channel, 1):
+                return _withdrawn(state, contact, "configuration", now_ms)
+    return None
+
+
+def _given_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> PoolFact | None:
+    if contact.offer_id is not None:
+        if agent.removed:
+            return _withdrawn(state, contact, "configuration", now_ms)
+        if agent.presence != "available":
+            return _withdrawn(state, contact, "presence", now_ms)
+        return None if has_skills(agent, contact) else _withdrawn(state, contact, "configuration", now_ms)
+    if agent.presence != "offline":
+        return None
+    if contact.wrap_up is not None:
+        return _resolved(state, contact, now_ms)
+    cause = "agent-removed" if agent.removed else "sign-out"
+    return ContactRequeued(pool=state.pool, at_ms=now_ms, contact_id=contact.id, agent_id=agent.id, cause=cause)
+
+
+def _withdrawn(state: PoolState, contact: Contact, cause: str, now_ms: int) -> OfferWithdrawn:
+    agent_id, offer_id = _held(contact)
+    return OfferWithdrawn(
+        pool=state.pool, at_ms=now_ms, offer_id=offer_id, contact_id=contact.id, agent_id=agent_id, cause=cause
+    )
+
+
+def _next_offer(state: PoolState, now_ms: int) -> OfferMade | None:
+    waiting = sorted((c for c in state.contacts.values() if c.state == "queued"), key=lambda c: c.rank)
+    for contact in waiting:
+        takers = [agent for agent in state.agents.values() if may_take(state, agent, contact, now_ms)]
+        if takers:
+            return _offered(state, waiting, contact, takers, now_ms)
+    return None
+
+
+def _offered(state: PoolState, waiting: list[Contact], contact: Contact, takers: list[Agent], now_ms: int) -> OfferMade:
+    def place(agent: Agent) -> tuple[int, int, str]:
+        in_hand = sum(c.agent_id == agent.id for c in state.contacts.values())
+        return (in_hand, agent.idle_since_ms, agent.id)
+
+    chosen = min(takers, key=place)
+    mine = [c.id for c in waiting if may_take(state, chosen, c, now_ms)]
+    left_out = dict.fromkeys(sorted(d.agent_id for d in contact.declines if d.until_ms > now_ms)[:5], "declined")
+    present = [a for a in state.agents.values() if a.presence == "available" and not a.removed]
+    for agent in sorted((a for a in present if place(a) < place(chosen)), key=place):
+        if len(left_out) < 5 and agent.id not in left_out:
+            left_out[agent.id] = "no-room" if has_skills(agent, contact) else "skill"
+    number = state.offers_made + 1
+    return OfferMade(
+        pool=state.pool,
+        at_ms=now_ms,
+        offer_id=f"off_{contact.id.removeprefix('con_')}_{number}",
+        contact_id=contact.id,
+        agent_id=chosen.id,
+        expires_ms=now_ms + contact.offer_timeout_ms,
+        reason=OfferReason(
+            rank=mine.index(contact.id) + 1,
+            waited_ms=now_ms - contact.received_ms,
+            strategy="longest_idle",
+            candidates=len(takers),
+            left_out=left_out,
+        ),
+    )

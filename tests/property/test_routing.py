@@ -1,0 +1,352 @@
+"""Random histories of a small pool: whatever comes, in whatever order, the promises of the core hold after every input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from libs.common.events.inputs import (
+    AcceptOffer,
+    AddNote,
+    AgentConfiguration,
+    AnyInput,
+    ConfigurePool,
+    ContactReceived,
+    FinishWrapUp,
+    QueueConfiguration,
+    RejectOffer,
+    ResolveContact,
+    SetPresence,
+    TimeAdvanced,
+)
+from libs.common.events.message import Message
+from libs.common.events.routing import (
+    ContactAssigned,
+    ContactQueued,
+    InputRefused,
+    MessageJoined,
+    OfferMade,
+    PoolFact,
+)
+from libs.common.testing.builders import POOL, START_MS
+from services.router.core.decide import decide
+from services.router.core.invariants import check
+from services.router.core.model import PoolState, new_state
+from services.router.core.snapshot import digest, freeze, restore, snapshot_chunks, state_equal
+from services.router.core.step import apply, next_deadline_ms, settle, step
+from tests.property.routing_reference import has_room, next_fact
+
+AGENTS = ("anna", "bruno", "carla", "dario", "elena")
+QUEUES = ("orders", "billing", "gone")
+CHANNELS = ("webchat", "email", "voice")
+SKILLS = ("it", "en", "orders")
+
+levels = st.one_of(
+    st.just({"it": 3, "en": 3, "orders": 3}),
+    st.just({"it": 5}),
+    st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 6), max_size=3),
+)
+a_queue = st.builds(
+    QueueConfiguration,
+    id=st.sampled_from(QUEUES[:2]),
+    skills=st.sampled_from([{}, {}, {"it": 1}, {"orders": 3}, {"en": 2}]),
+    target_ms=st.sampled_from([None, 0, 30_000, 600_000]),
+    priority=st.integers(-1, 1),
+    offer_timeout_ms=st.sampled_from([-5, 5_000, 20_000, 90_000]),
+    wrap_up_ms=st.sampled_from([0, 10_000, 100_000]),
+)
+an_agent = st.builds(
+    AgentConfiguration,
+    id=st.sampled_from(AGENTS),
+    name=st.just("Name"),
+    skills=levels,
+    capacity=st.dictionaries(st.sampled_from(CHANNELS), st.sampled_from([1, 2, 3, 3, 0, -1]), max_size=3),
+)
+# Mostly a pool that works: hypothesis tries the small and empty ones by itself, and rarely a large one.
+queues = st.one_of(st.lists(a_queue, min_size=1, max_size=2), st.lists(a_queue, max_size=2))
+agents = st.one_of(
+    *(st.lists(an_agent, min_size=size, max_size=5, unique_by=lambda agent: agent.id) for size in (5, 4, 3, 0))
+)
+small_leaps_ms = st.sampled_from([0, 0, 1, 1, 500, 999, -1, -30_000])
+leaps_ms = st.one_of(
+    small_leaps_ms, small_leaps_ms, st.sampled_from([5_000, 20_000, 60_000, 61_000, 700_000, 90_000_000])
+)
+
+
+class PoolHistory(RuleBasedStateMachine):
+    """One live state; a copy that only folds what the live one decided; and every input, to be decided once more in the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state: PoolState = new_state(POOL)
+        self.folded: PoolState = new_state(POOL)
+        self.clock_ms = START_MS
+        self.inputs: list[tuple[AnyInput, int]] = []
+        self.facts: list[PoolFact] = []
+        self.numbers = 0
+        self.offers: list[str] = []
+        self.contacts: list[str] = []
+        self.opened: dict[str, str] = {}
+
+    # What is done with every input
+
+    def give(self, event: AnyInput, leap_ms: int = 0, limit: int = 500) -> list[PoolFact]:
+        timestamp_ms = self.clock_ms + leap_ms
+        self.clock_ms = max(self.clock_ms, timestamp_ms)
+        now_ms = max(self.state.now_ms, timestamp_ms)
+        self.inputs.append((event, timestamp_ms))
+        facts = step(self.state, event, timestamp_ms, limit)
+        rest = facts
+        while len(rest) >= limit and (rest := settle(self.state, now_ms, limit)):
+            facts = facts + rest
+        assert settle(self.state, now_ms, limit) == []
+        self.compare_with_reference(event, facts, now_ms)
+        self.remember(facts)
+        check(self.state, settled_at_ms=now_ms)
+        deadline_ms = next_deadline_ms(self.state)
+        assert deadline_ms is None or deadline_ms > now_ms
+        return facts
+
+    def compare_with_reference(self, event: AnyInput, facts: list[PoolFact], now_ms: int) -> None:
+        """Each fact that settling made is the one that the plain rules ask for, and folding gives the live state."""
+        expected = decide(self.folded, event, now_ms)
+        assert facts[: len(expected)] == expected
+        for fact in expected:
+            apply(self.folded, fact)
+        for fact in facts[len(expected) :]:
+            assert fact == next_fact(self.folded, now_ms)
+            if isinstance(fact, OfferMade):
+                contact = self.folded.contacts[fact.contact_id]
+                assert has_room(self.folded, self.folded.agents[fact.agent_id], contact.channel)
+            apply(self.folded, fact)
+            check(self.folded)
+        assert next_fact(self.folded, now_ms) is None
+        assert state_equal(self.folded, self.state)
+
+    def remember(self, facts: list[PoolFact]) -> None:
+        for fact in facts:
+            self.facts.append(fact)
+            if isinstance(fact, OfferMade):
+                self.offers.append(fact.offer_id)
+                assert len(set(self.offers[-50:])) == len(self.offers[-50:])
+            if isinstance(fact, ContactQueued):
+                self.contacts.append(fact.contact_id)
+            if isinstance(fact, ContactQueued | MessageJoined):
+                assert fact.message_id not in self.opened
+                self.opened[fact.message_id] = fact.contact_id
+
+    def command(self, kind: Any, agent: str, leap_ms: int, limit: int, again: bool, **fields: Any) -> None:
+        self.numbers += 1
+        event = kind(pool=POOL, command_id=f"cmd_{self.numbers}", agent_id=agent, **fields)
+        facts = self.give(event, leap_ms, limit)
+        answered = [fact for fact in facts if fact.command_id == event.command_id]
+        assert len(answered) == 1
+        if again:
+            assert [fact for fact in self.give(event) if fact.command_id == event.command_id] == []
+
+    # What can come
+
+    @initialize(queues=queues, agents=agents)
+    def begin(self, queues: list[QueueConfiguration], agents: list[AgentConfiguration]) -> None:
+        self.configure(queues, agents, 0, 500)
+        self.all_come(0)
+
+    @rule(queues=queues, agents=agents, leap_ms=leaps_ms, limit=st.sampled_from([1, 2, 500]))
+    def configure(
+        self, queues: list[QueueConfiguration], agents: list[AgentConfiguration], leap_ms: int, limit: int
+    ) -> None:
+        self.numbers += 1
+        event = ConfigurePool(
+            pool=POOL, version=f"v{self.numbers}", queues=tuple(queues), agents=tuple(agents), channel_targets_ms={}
+        )
+        self.give(event, leap_ms, limit)
+        assert not any(fact for fact in self.give(event) if type(fact).__name__ == "PoolConfigured")
+
+    @rule(
+        thread=st.integers(0, 12),
+        queue=st.sampled_from(QUEUES),
+        channel=st.sampled_from(CHANNELS),
+        skills=st.dictionaries(st.sampled_from((*SKILLS, "rare")), st.integers(-1, 7), max_size=2),
+        priority=st.sampled_from([None, -99, -1, 1, 3, 99]),
+        age_ms=st.sampled_from([None, 0, 5_000, 10**9, -5_000]),
+        leap_ms=leaps_ms,
+        again=st.booleans(),
+    )
+    def receive(
+        self,
+        thread: int,
+        queue: str,
+        channel: str,
+        skills: dict[str, int],
+        priority: int | None,
+        age_ms: int | None,
+        leap_ms: int,
+        again: bool,
+    ) -> None:
+        self.numbers += 1
+        message = Message(
+            id=f"msg_{self.numbers}",
+            thread_id=f"thr_{thread}",
+            account="account",
+            channel=channel,
+            provider_id=str(self.numbers),
+            handle="mailto:luca@example.com",
+            received_ms=self.clock_ms,
+            occurred_ms=None if age_ms is None else self.clock_ms - age_ms,
+        )
+        event = ContactReceived(
+            pool=POOL,
+            message=message,
+            contact_id=f"con_{self.numbers}",
+            queue=queue,
+            skills=skills,
+            priority=priority,
+        )
+        facts = self.give(event, leap_ms)
+        first = facts[0]
+        assert isinstance(first, ContactQueued | MessageJoined) or not self.state.queues
+        if again and not isinstance(first, InputRefused):
+            # The same message again makes nothing new; only the time may have brought something.
+            assert not any(isinstance(fact, ContactQueued | MessageJoined) for fact in self.give(event, leap_ms))
+
+    @rule(
+        count=st.integers(2, 8),
+        queue=st.sampled_from(QUEUES),
+        channel=st.sampled_from(CHANNELS),
+        skills=st.sampled_from([{}, {}, {"it": 1}, {"en": 2, "it": 1}, {"orders": 4}]),
+        step_ms=st.sampled_from([0, 1, 700]),
+    )
+    def receive_many(self, count: int, queue: str, channel: str, skills: dict[str, int], step_ms: int) -> None:
+        for _ in range(count):
+            self.receive(self.numbers + 100, queue, channel, skills, None, None, step_ms, False)
+
+    @rule(
+        agent=st.sampled_from((*AGENTS, "nobody")),
+        status=st.sampled_from(["available", "available", "available", "busy", "break", "offline", "asleep"]),
+        leap_ms=leaps_ms,
+        limit=st.sampled_from([1, 3, 500]),
+        again=st.booleans(),
+    )
+    def change_presence(self, agent: str, status: str, leap_ms: int, limit: int, again: bool) -> None:
+        self.command(SetPresence, "supervisor", leap_ms, limit, again, target_agent_id=agent, status=status)
+
+    @rule(leap_ms=leaps_ms)
+    def all_come(self, leap_ms: int) -> None:
+        for agent in sorted(self.state.agents):
+            self.command(SetPresence, agent, leap_ms, 500, False, target_agent_id=agent, status="available")
+
+    @precondition(lambda self: self.state.offers)
+    @rule(pick=st.integers(0, 9), accept=st.booleans(), leap_ms=small_leaps_ms, again=st.booleans())
+    def answer(self, pick: int, accept: bool, leap_ms: int, again: bool) -> None:
+        """The agent answers an offer that is open."""
+        offer_id = sorted(self.state.offers)[pick % len(self.state.offers)]
+        agent_id = self.state.offers[offer_id].agent_id
+        self.command(AcceptOffer if accept else RejectOffer, agent_id, leap_ms, 500, again, offer_id=offer_id)
+
+    @precondition(lambda self: self.state.offers)
+    @rule(leap_ms=small_leaps_ms)
+    def all_accept(self, leap_ms: int) -> None:
+        for offer in list(self.state.offers.values()):
+            self.command(AcceptOffer, offer.agent_id, leap_ms, 500, False, offer_id=offer.id)
+
+    @rule(
+        pick=st.integers(0, 30),
+        kind=st.sampled_from([AcceptOffer, RejectOffer]),
+        agent=st.sampled_from([*AGENTS, "nobody"]),
+        leap_ms=leaps_ms,
+        again=st.booleans(),
+    )
+    def answer_wrongly(self, pick: int, kind: Any, agent: str, leap_ms: int, again: bool) -> None:
+        """Anybody answers any offer there ever was."""
+        known = [*self.offers, "off_unknown"]
+        self.command(kind, agent, leap_ms, 500, again, offer_id=known[-1 - pick % len(known)])
+
+    @precondition(lambda self: any(c.state in {"active", "wrap_up"} for c in self.state.contacts.values()))
+    @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms, again=st.booleans())
+    def finish(self, pick: int, leap_ms: int, again: bool) -> None:
+        """The agent goes on with a contact in his hands."""
+        held = sorted(c.id for c in self.state.contacts.values() if c.state in {"active", "wrap_up"})
+        contact = self.state.contacts[held[pick % len(held)]]
+        kind = ResolveContact if contact.state == "active" else FinishWrapUp
+        self.command(kind, contact.agent_id or "", leap_ms, 500, again, contact_id=contact.id)
+
+    @rule(
+        pick=st.integers(0, 30),
+        kind=st.sampled_from([ResolveContact, FinishWrapUp, AddNote]),
+        agent=st.sampled_from([*AGENTS, "nobody"]),
+        leap_ms=leaps_ms,
+        again=st.booleans(),
+    )
+    def work_wrongly(self, pick: int, kind: Any, agent: str, leap_ms: int, again: bool) -> None:
+        """Anybody works on any contact there ever was."""
+        known = [*self.contacts, "con_unknown"]
+        fields: dict[str, Any] = {"note_id": "note_1", "text": "text"} if kind is AddNote else {}
+        self.command(kind, agent, leap_ms, 500, again, contact_id=known[-1 - pick % len(known)], **fields)
+
+    @rule(leap_ms=leaps_ms, limit=st.sampled_from([1, 500]))
+    def pass_time(self, leap_ms: int, limit: int) -> None:
+        self.give(TimeAdvanced(pool=POOL, now_ms=self.clock_ms + leap_ms), leap_ms, limit)
+
+    @rule(limit=st.sampled_from([1, 500]))
+    def wait_for_deadline(self, limit: int) -> None:
+        """The shell's way: append the time when something is due. Something must then come of it, or the deadline move on."""
+        deadline_ms = next_deadline_ms(self.state)
+        if deadline_ms is not None:
+            self.give(TimeAdvanced(pool=POOL, now_ms=deadline_ms), max(0, deadline_ms - self.clock_ms), limit)
+            after_ms = next_deadline_ms(self.state)
+            assert after_ms is None or after_ms > deadline_ms
+
+    @rule(size=st.integers(1, 4000), from_facts=st.booleans())
+    def restart(self, size: int, from_facts: bool) -> None:
+        """The router is started anew, from its snapshot or from the facts alone, and goes on as if nothing had been."""
+        if from_facts:
+            fresh = new_state(POOL)
+            for fact in self.facts:
+                apply(fresh, fact)
+        else:
+            fresh = restore(POOL, list(snapshot_chunks(freeze(self.state), size)))
+        assert state_equal(fresh, self.state)
+        assert digest(fresh) == digest(self.state)
+        self.state = fresh
+
+    @rule(leap_ms=leaps_ms)
+    def freeze_is_a_picture(self, leap_ms: int) -> None:
+        """What was frozen stays as it was while the state goes on."""
+        source = freeze(self.state)
+        before = list(snapshot_chunks(source, 10_000))
+        self.all_come(leap_ms)
+        self.receive(3, "orders", "email", {}, None, None, 0, False)
+        assert list(snapshot_chunks(source, 10_000)) == before
+
+    @invariant()
+    def nobody_has_two(self) -> None:
+        held: dict[str, str] = {}
+        for fact in self.facts[-20:]:
+            if isinstance(fact, ContactAssigned):
+                held[fact.contact_id] = fact.agent_id
+        for contact_id, contact in self.state.contacts.items():
+            if contact.state == "active" and contact_id in held:
+                assert contact.agent_id == held[contact_id]
+
+    def teardown(self) -> None:
+        """Deciding the same inputs again, without restarts or splits in between, gives the same facts."""
+        again = new_state(POOL)
+        facts: list[PoolFact] = []
+        for event, timestamp_ms in self.inputs:
+            facts += step(again, event, timestamp_ms)
+        assert facts == self.facts
+        assert digest(again) == digest(self.state)
+
+
+TestPoolHistory = PoolHistory.TestCase
+TestPoolHistory.settings = settings(
+    max_examples=80,
+    stateful_step_count=40,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
