@@ -133,7 +133,9 @@ async def run_migrations(store: str | AsyncEngine, script_location: str | Path, 
     `script_location` is a folder with Alembic revisions in `versions/`; it needs no `env.py`. Raises StoreUnavailableError (also when
     another replica's migration takes very long: call again) and StoreTooNewError.
     """
-    engine = open_engine(store, command_timeout_s=MIGRATION_TIMEOUT_S) if isinstance(store, str) else store
+    # On an engine of its own: to wait for another replica and to rewrite a table takes longer than a service's statement may.
+    url = store if isinstance(store, str) else _plain_url(store)
+    engine = open_engine(url, command_timeout_s=MIGRATION_TIMEOUT_S)
     try:
         with store_errors():
             async with _one_migration_at_a_time(), engine.begin() as connection:
@@ -143,8 +145,7 @@ async def run_migrations(store: str | AsyncEngine, script_location: str | Path, 
                     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
                 await connection.run_sync(_upgrade, Path(script_location), version_table)
     finally:
-        if isinstance(store, str):
-            await engine.dispose()
+        await engine.dispose()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +202,10 @@ async def advance_position(
     row = {"stream": stream, "partition": partition, "next_offset": next_offset, "term": term}
     begun = await connection.execute(upsert(connection, table, row, key=("stream", "partition")))
     return begun.rowcount == 1
+
+
+def _plain_url(engine: AsyncEngine) -> str:
+    return engine.url.set(drivername=engine.url.get_backend_name()).render_as_string(hide_password=False)
 
 
 def _parse_url(url: str) -> URL:
