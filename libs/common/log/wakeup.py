@@ -19,7 +19,8 @@ class Wakeup:
     """Waiters by place. Whoever looks and then waits without an await between the two misses nothing."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Place, set[asyncio.Future[None]]] = {}
+        # Dictionaries as ordered sets: who is woken first must not depend on memory addresses.
+        self._waiting: dict[Place, dict[asyncio.Future[None], None]] = {}
 
     @property
     def awaited(self) -> bool:
@@ -41,7 +42,7 @@ class Wakeup:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         watched = tuple(places)
         for place in watched:
-            self._waiting.setdefault(place, set()).add(waiter)
+            self._waiting.setdefault(place, {})[waiter] = None
         alarm = asyncio.ensure_future(clock.sleep_ms(wait_ms))
         alarm.add_done_callback(lambda _: _finish(waiter))
         try:
@@ -51,7 +52,7 @@ class Wakeup:
             for place in watched:
                 waiters = self._waiting.get(place)
                 if waiters is not None:
-                    waiters.discard(waiter)
+                    waiters.pop(waiter, None)
                     if not waiters:
                         del self._waiting[place]
 
@@ -62,7 +63,7 @@ class LockTable:
     def __init__(self) -> None:
         self.holders: dict[str, object] = {}
         self.version = 0
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], None] = {}
 
     def tell(self) -> None:
         """Something was taken or freed."""
@@ -76,13 +77,13 @@ class LockTable:
         if self.version != version:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
+        self._waiting[waiter] = None
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await waiter
         finally:
-            self._waiting.discard(waiter)
+            self._waiting.pop(waiter, None)
 
 
 class TableLocks:
