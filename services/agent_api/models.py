@@ -1,0 +1,377 @@
+"""The shapes of the public contract: what requests may hold and what answers hold. Only here is pydantic used in this service.
+
+They describe the answers in the OpenAPI document and check what comes in; `presentation` makes the answers themselves.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from services.agent_api.credentials import PASSWORD_CHARS_MAX
+
+ShortText = Annotated[str, StringConstraints(max_length=200)]
+NonEmptyText = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
+Presence = Literal["available", "busy", "break", "offline"]
+State = Literal["queued", "offered", "active", "held", "wrap_up", "resolved", "abandoned", "cancelled"]
+Item = TypeVar("Item")
+
+
+class Request(BaseModel):
+    """What comes in: unknown members are mistakes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SessionRequest(Request):
+    """Sign in."""
+
+    agent_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=PASSWORD_CHARS_MAX)]
+
+
+class PresenceRequest(Request):
+    """The presence to have from now on."""
+
+    status: Presence
+
+
+class RejectRequest(Request):
+    """Why the offer is declined."""
+
+    reason: ShortText | None = None
+
+
+class ResolveRequest(Request):
+    """How the contact ended. `follow_up`: whether the customer may be asked afterwards."""
+
+    disposition: ShortText | None = None
+    summary: Annotated[str, StringConstraints(max_length=5_000)] | None = None
+    follow_up: bool = True
+
+
+class NoteRequest(Request):
+    """An internal note."""
+
+    text: NonEmptyText
+
+
+class AttachmentRequest(Request):
+    """A file to send with a reply."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    content_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$", max_length=100)] = (
+        "application/octet-stream"
+    )
+    content_base64: str
+
+
+class MessageRequest(Request):
+    """A reply on the contact's own channel."""
+
+    text: Annotated[str, StringConstraints(max_length=100_000)] = ""
+    attachments: Annotated[list[AttachmentRequest], Field(max_length=10)] = []
+
+
+class Page(BaseModel, Generic[Item]):
+    """A page of a list; `next_cursor` is null on the last one."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Session(BaseModel):
+    """A bearer token."""
+
+    token: str
+    expires_at: datetime
+
+
+class Me(BaseModel):
+    """The agent who asks."""
+
+    id: str
+    name: str
+    role: Literal["agent", "supervisor", "admin"]
+    pool: str | None
+    presence: str
+    capacity: dict[str, int]
+    skills: dict[str, int]
+
+
+class AgentPresence(BaseModel):
+    """An agent's presence."""
+
+    agent: str
+    presence: str
+    since: datetime
+
+
+class ContactCustomer(BaseModel):
+    """Whose contact it is, and by which handle."""
+
+    id: str | None
+    name: str | None
+    handle: str
+
+
+class Contact(BaseModel):
+    """One piece of work for an agent."""
+
+    id: str
+    state: State
+    light: Literal["red", "yellow", "green"]
+    pool: str
+    queue: str
+    channel: str
+    account: str
+    customer: ContactCustomer
+    agent: str | None
+    priority: int
+    skills: dict[str, int]
+    subject: str | None
+    preview: str
+    language: str | None
+    received_at: datetime
+    due_at: datetime
+    queued_at: datetime
+    assigned_at: datetime | None
+    wrap_up_until: datetime | None
+    resolved_at: datetime | None
+    disposition: str | None
+    summary: str | None
+    transfers: int
+    tags: list[str]
+    satisfaction: int | None
+
+
+class OfferReason(BaseModel):
+    """Why this agent got this contact now."""
+
+    model_config = ConfigDict(extra="allow")
+
+    rank: int
+    waited_ms: int
+    strategy: str
+    candidates: int
+    candidates_more: bool = False
+    left_out: dict[str, str] = {}
+
+
+class Offer(BaseModel):
+    """A contact that an agent may take until `expires_at`."""
+
+    id: str
+    contact: Contact
+    expires_at: datetime
+    reason: OfferReason
+
+
+class Work(BaseModel):
+    """What an agent has to do, and the stream's cursor at that moment."""
+
+    presence: str
+    capacity: dict[str, int]
+    offers: list[Offer]
+    contacts: list[Contact]
+    cursor: str
+
+
+class Attachment(BaseModel):
+    """A file of a message."""
+
+    id: str
+    name: str
+    content_type: str
+    size_bytes: int | None
+    url: str
+
+
+class Message(BaseModel):
+    """One utterance. `text` is null where its content could not be read."""
+
+    id: str
+    contact_id: str | None
+    direction: Literal["in", "out"]
+    at: datetime
+    handle: str
+    name: str | None
+    agent: str | None
+    subject: str | None
+    text: str | None
+    language: str | None
+    status: Literal["received", "queued", "sent", "delivered", "read", "failed"]
+    failure: str | None
+    automatic: bool
+    attachments: list[Attachment]
+
+
+class Note(BaseModel):
+    """An internal note on a contact."""
+
+    id: str
+    contact_id: str
+    agent: str
+    at: datetime
+    text: str
+
+
+class TimelineEntry(BaseModel):
+    """A line of a contact's history."""
+
+    id: str
+    at: datetime
+    type: str
+    agent: str | None
+    data: dict[str, Any]
+
+
+class Customer(BaseModel):
+    """A customer in a list."""
+
+    id: str
+    name: str | None
+    handles: list[str]
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+class Handle(BaseModel):
+    """An address of a customer. `bounced`: why nothing gets there any more."""
+
+    handle: str
+    first_seen_at: datetime
+    bounced: str | None
+
+
+class CustomerCard(BaseModel):
+    """A customer with every contact."""
+
+    id: str
+    name: str | None
+    handles: list[Handle]
+    attributes: dict[str, str]
+    first_seen_at: datetime
+    last_seen_at: datetime
+    contacts: list[Contact]
+
+
+class QueueState(BaseModel):
+    """How a queue stands. `expected_wait_ms` and `service_level` are null where nothing is known to compute them from."""
+
+    pool: str
+    id: str
+    waiting: int
+    offered: int
+    active: int
+    oldest_received_at: datetime | None
+    oldest_wait_ms: int | None
+    target_ms: int | None
+    service_level: float | None
+    service_level_window_ms: int
+    expected_wait_ms: int | None
+
+
+class AgentState(BaseModel):
+    """An agent as supervisors see it. `load`: contacts at hand and offered, by channel."""
+
+    id: str
+    name: str
+    pool: str
+    role: str
+    presence: str
+    since: datetime
+    skills: dict[str, int]
+    capacity: dict[str, int]
+    load: dict[str, int]
+
+
+class ThroughputMinute(BaseModel):
+    """What happened within one minute, which begins at `at`."""
+
+    at: datetime
+    pool: str
+    queue: str
+    channel: str
+    received: int
+    assigned: int
+    resolved: int
+
+
+class Realtime(BaseModel):
+    """Throughput by minute, newest last."""
+
+    from_: datetime = Field(alias="from")
+    to: datetime
+    minutes: list[ThroughputMinute]
+
+
+class ServiceLevelLine(BaseModel):
+    """The contacts of one queue, channel or agent that were received in the time asked for."""
+
+    pool: str
+    key: str
+    received: int
+    answered: int
+    answered_within_target: int
+    overdue: int
+    service_level: float | None
+    mean_wait_ms: int | None
+
+
+class ServiceLevelReport(BaseModel):
+    """How many contacts were answered within their target."""
+
+    from_: datetime = Field(alias="from")
+    to: datetime
+    by: Literal["queue", "channel", "agent"]
+    items: list[ServiceLevelLine]
+
+
+class Ticket(BaseModel):
+    """Opens one stream, once, until `expires_at`."""
+
+    ticket: str
+    expires_at: datetime
+
+
+class CommandAccepted(BaseModel):
+    """The router has not answered yet; `url` tells later."""
+
+    id: str
+    kind: str
+    state: Literal["pending"]
+    url: str
+
+
+class Command(BaseModel):
+    """A command and what became of it."""
+
+    id: str
+    kind: str
+    state: Literal["pending", "done", "refused"]
+    reason: str | None
+    detail: str | None
+    answer: dict[str, Any] | None
+
+
+class ProblemField(BaseModel):
+    """What is wrong with one field."""
+
+    pointer: str | None = None
+    loc: str | None = None
+    detail: str
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    errors: list[ProblemField] = []

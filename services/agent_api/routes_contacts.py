@@ -1,0 +1,167 @@
+"""Contacts: looking at them, and working on one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from libs.common.events.inputs import AddNote, FinishWrapUp, ResolveContact
+from libs.common.http.problem import ProblemError
+from libs.common.log import streams
+from services.agent_api.access import AnyViewer, ServiceParts, Viewer
+from services.agent_api.commands import Append, IdempotencyKey, answer_of, carry_out
+from services.agent_api.models import Contact, Message, Note, NoteRequest, Page, ResolveRequest, State, TimelineEntry
+from services.agent_api.paging import LIMIT_DEFAULT, Cursor, Limit, decode_cursor, page
+from services.agent_api.parts import Parts
+from services.agent_api.presentation import contact_body, message_body, timeline_body
+from services.agent_api.problems import COMMANDED, PROBLEMS
+from services.agent_api.store.queries import (
+    ContactAndCustomer,
+    ContactFilter,
+    find_contact,
+    list_contacts,
+    list_messages,
+    list_timeline,
+)
+
+router = APIRouter(prefix="/v1/contacts", tags=["contacts"], responses=PROBLEMS)
+
+Name = Annotated[str | None, Query(max_length=200)]
+
+
+@router.get("", response_model=Page[Contact], summary="Contacts, newest first")
+async def get_contacts(
+    parts: ServiceParts,
+    viewer: AnyViewer,
+    state: Annotated[list[State] | None, Query(description="May be given several times.")] = None,
+    queue: Name = None,
+    agent: Name = None,
+    customer: Name = None,
+    channel: Name = None,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """The contacts of the caller's pool that meet every condition."""
+    wanted = ContactFilter(
+        pools=viewer.pools, state=state or (), queue=queue, agent=agent, customer=customer, channel=channel
+    )
+    after = decode_cursor(cursor, (int, str))
+    async with parts.reading() as connection:
+        rows = await list_contacts(connection, wanted, after=after, limit=limit)
+    return page(rows, limit, lambda row: contact_body(*row), lambda row: (row[0].received_ms, row[0].contact_id))
+
+
+@router.get("/{contact_id}", response_model=Contact, summary="One contact")
+async def get_contact(parts: ServiceParts, viewer: AnyViewer, contact_id: str) -> dict[str, Any]:
+    """The contact as it stands."""
+    return contact_body(*await visible_contact(parts, viewer, contact_id))
+
+
+@router.get("/{contact_id}/messages", response_model=Page[Message], summary="What was said, oldest first")
+async def get_messages(
+    parts: ServiceParts,
+    viewer: AnyViewer,
+    contact_id: str,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """The customer's messages and the replies, with how far these came."""
+    await visible_contact(parts, viewer, contact_id)
+    after = decode_cursor(cursor, (int, str))
+    async with parts.reading() as connection:
+        rows = await list_messages(connection, contact_id, after=after, limit=limit)
+    return page(rows, limit, message_body, lambda row: (row.at_ms, row.message_id))
+
+
+@router.get("/{contact_id}/timeline", response_model=Page[TimelineEntry], summary="What happened, oldest first")
+async def get_timeline(
+    parts: ServiceParts,
+    viewer: AnyViewer,
+    contact_id: str,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+) -> dict[str, Any]:
+    """The contact's history: queued, offered (with why), assigned, notes, mails."""
+    await visible_contact(parts, viewer, contact_id)
+    after = decode_cursor(cursor, (int, str))
+    async with parts.reading() as connection:
+        rows = await list_timeline(connection, contact_id, after=after, limit=limit)
+    return page(rows, limit, timeline_body, lambda row: (row.at_ms, row.entry_id))
+
+
+@router.post(
+    "/{contact_id}/notes", response_model=Note, status_code=201, responses=COMMANDED, summary="Add an internal note"
+)
+async def add_note(
+    parts: ServiceParts, viewer: AnyViewer, contact_id: str, body: NoteRequest, key: IdempotencyKey = None
+) -> Response:
+    """201 with the note, which stands in the contact's history. Anybody who sees the contact may add one."""
+    contact, _ = await visible_contact(parts, viewer, contact_id)
+
+    def make(command_id: str, _asked_ms: int) -> Append:
+        event = AddNote(
+            pool=contact.pool,
+            command_id=command_id,
+            agent_id=viewer.id,
+            contact_id=contact_id,
+            # One command, one note.
+            note_id=f"not_{command_id.removeprefix('cmd_')}",
+            text=body.text,
+        )
+        return Append(stream=streams.ROUTING_INPUTS, key=contact.pool, event=event, subject=contact_id)
+
+    return answer_of(await carry_out(parts, viewer, key, "add-note", contact_id, body, make), 201)
+
+
+@router.post("/{contact_id}/resolve", response_model=Contact, responses=COMMANDED, summary="The work is done")
+async def resolve_contact(
+    parts: ServiceParts,
+    viewer: AnyViewer,
+    contact_id: str,
+    body: ResolveRequest | None = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """200 with the contact: resolved, or in wrap-up where its queue has one."""
+    contact, _ = await visible_contact(parts, viewer, contact_id)
+    asked = body or ResolveRequest()
+
+    def make(command_id: str, _asked_ms: int) -> Append:
+        event = ResolveContact(
+            pool=contact.pool,
+            command_id=command_id,
+            agent_id=viewer.id,
+            contact_id=contact_id,
+            disposition=asked.disposition,
+            summary=asked.summary,
+            follow_up=asked.follow_up,
+        )
+        return Append(stream=streams.ROUTING_INPUTS, key=contact.pool, event=event, subject=contact_id)
+
+    return answer_of(await carry_out(parts, viewer, key, "resolve-contact", contact_id, asked, make))
+
+
+@router.post(
+    "/{contact_id}/wrap-up/done", response_model=Contact, responses=COMMANDED, summary="Ready before the time is over"
+)
+async def finish_wrap_up(
+    parts: ServiceParts, viewer: AnyViewer, contact_id: str, key: IdempotencyKey = None
+) -> Response:
+    """200 with the contact, resolved."""
+    contact, _ = await visible_contact(parts, viewer, contact_id)
+
+    def make(command_id: str, _asked_ms: int) -> Append:
+        event = FinishWrapUp(pool=contact.pool, command_id=command_id, agent_id=viewer.id, contact_id=contact_id)
+        return Append(stream=streams.ROUTING_INPUTS, key=contact.pool, event=event, subject=contact_id)
+
+    return answer_of(await carry_out(parts, viewer, key, "finish-wrap-up", contact_id, None, make))
+
+
+async def visible_contact(parts: Parts, viewer: Viewer, contact_id: str) -> ContactAndCustomer:
+    """The contact, if the viewer may see it. Raises ProblemError 404."""
+    async with parts.reading() as connection:
+        found = await find_contact(connection, contact_id)
+    if found is None or not viewer.sees(found[0].pool):
+        raise ProblemError(404, "contact-unknown", "Unknown contact", "There is no such contact for you.")
+    return found

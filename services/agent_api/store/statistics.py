@@ -1,0 +1,170 @@
+"""Numbers out of the view: how queues stand, what they did lately, how many contacts were answered in time. Called by `routes_queues` and
+`routes_metrics`. Every number comes from the rows; what they do not tell is None.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.agent_api.store import tables
+from services.agent_api.store.rows import AgentRow, QueueRow
+
+SERVICE_LEVEL_WINDOW_MS: Final = 3_600_000
+EXPECTED_WAIT_WINDOW_MS: Final = 900_000
+# With fewer assignments than these the rate of a queue is not known.
+EXPECTED_WAIT_SAMPLES_MIN: Final = 3
+
+Grouping = Literal["queue", "channel", "agent"]
+
+
+@dataclass(slots=True, kw_only=True)
+class AnswerCounts:
+    """Contacts received in some time. `overdue` are those that are not answered and past their due time."""
+
+    received: int = 0
+    answered: int = 0
+    answered_within_target: int = 0
+    overdue: int = 0
+    mean_wait_ms: int | None = None
+
+    @property
+    def service_level(self) -> float | None:
+        """The share answered within target among those whose outcome is known: answered, or overdue by now."""
+        known = self.answered + self.overdue
+        return None if known == 0 else round(self.answered_within_target / known, 4)
+
+
+async def count_answers(
+    connection: AsyncConnection, pools: frozenset[str] | None, by: Grouping, *, from_ms: int, to_ms: int, now_ms: int
+) -> dict[tuple[str, str], AnswerCounts]:
+    """Contacts received from `from_ms` on and before `to_ms`, by pool and queue, channel, or the agent who answered (or nobody: "")."""
+    columns = tables.contacts.c
+    group: sa.ColumnElement[Any] = {
+        "queue": columns.queue,
+        "channel": columns.channel,
+        "agent": sa.func.coalesce(columns.answered_by, ""),
+    }[by]
+    answered = columns.answered_ms.is_not(None)
+    within = sa.and_(answered, columns.answered_ms <= columns.due_ms)
+    waiting = columns.state.in_(("queued", "offered"))
+    overdue = sa.and_(columns.answered_ms.is_(None), waiting, columns.due_ms < now_ms)
+    query = (
+        sa.select(
+            columns.pool,
+            group.label("key"),
+            sa.func.count().label("received"),
+            _count_where(answered).label("answered"),
+            _count_where(within).label("within"),
+            _count_where(overdue).label("overdue"),
+            sa.func.avg(columns.answered_ms - columns.received_ms).label("mean_wait_ms"),
+        )
+        .where(columns.received_ms >= from_ms, columns.received_ms < to_ms)
+        .group_by(columns.pool, group)
+        .order_by(columns.pool, group)
+    )
+    if pools is not None:
+        query = query.where(columns.pool.in_(sorted(pools)))
+    return {
+        (row.pool, row.key): AnswerCounts(
+            received=row.received,
+            answered=row.answered,
+            answered_within_target=row.within,
+            overdue=row.overdue,
+            mean_wait_ms=None if row.mean_wait_ms is None else max(0, round(row.mean_wait_ms)),
+        )
+        for row in await connection.execute(query)
+    }
+
+
+def _count_where(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
+
+
+async def list_queues(connection: AsyncConnection, pools: frozenset[str] | None) -> list[QueueRow]:
+    """The configured queues, in the order of pool and name."""
+    columns = tables.queues.c
+    query = sa.select(tables.queues).where(columns.active.is_(sa.true())).order_by(columns.pool, columns.queue)
+    if pools is not None:
+        query = query.where(columns.pool.in_(sorted(pools)))
+    return [QueueRow(**row._mapping) for row in await connection.execute(query)]
+
+
+async def recent_waits(
+    connection: AsyncConnection, pools: frozenset[str] | None, *, from_ms: int
+) -> dict[tuple[str, str], list[int]]:
+    """By pool and queue, how long the contacts waited that were first answered since `from_ms`."""
+    columns = tables.contacts.c
+    query = sa.select(columns.pool, columns.queue, columns.answered_ms - columns.received_ms).where(
+        columns.answered_ms >= from_ms
+    )
+    if pools is not None:
+        query = query.where(columns.pool.in_(sorted(pools)))
+    waits: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for pool, queue, wait_ms in await connection.execute(query):
+        waits[pool, queue].append(max(0, wait_ms))
+    return waits
+
+
+def expected_wait_ms(waiting: int, waits_ms: list[int], window_ms: int) -> int | None:
+    """How long a contact that comes now will probably wait. None with too little to go by.
+
+    With others waiting: as long as it takes, at the rate of the last window, to answer them and it. With nobody waiting: the
+    median of what those of the last window waited.
+    """
+    if len(waits_ms) < EXPECTED_WAIT_SAMPLES_MIN:
+        return None
+    if waiting:
+        return (waiting + 1) * window_ms // len(waits_ms)
+    return sorted(waits_ms)[len(waits_ms) // 2]
+
+
+async def list_agents(
+    connection: AsyncConnection, pools: frozenset[str] | None, *, after: str | None, limit: int
+) -> list[AgentRow]:
+    """The configured agents in the order of their ids, one more than `limit`."""
+    columns = tables.agents.c
+    query = sa.select(tables.agents).where(columns.active.is_(sa.true())).order_by(columns.agent_id).limit(limit + 1)
+    if pools is not None:
+        query = query.where(columns.pool.in_(sorted(pools)))
+    if after is not None:
+        query = query.where(columns.agent_id > after)
+    return [AgentRow(**row._mapping) for row in await connection.execute(query)]
+
+
+async def count_load(connection: AsyncConnection, agent_ids: list[str]) -> dict[str, dict[str, int]]:
+    """By agent and channel, how many contacts are with the agent or offered to the agent."""
+    columns = tables.contacts.c
+    load: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for holder, states in ((columns.agent_id, ("active", "held", "wrap_up")), (columns.offered_to, ("offered",))):
+        query = (
+            sa.select(holder, columns.channel, sa.func.count())
+            .where(holder.in_(agent_ids), columns.state.in_(states))
+            .group_by(holder, columns.channel)
+        )
+        for agent_id, channel, number in await connection.execute(query):
+            load[agent_id][channel] = load[agent_id].get(channel, 0) + number
+    return load
+
+
+async def list_throughput(
+    connection: AsyncConnection, pools: frozenset[str] | None, *, from_ms: int, queue: str | None, channel: str | None
+) -> list[sa.Row[Any]]:
+    """The counters of each minute since `from_ms`, oldest first."""
+    columns = tables.throughput.c
+    query = (
+        sa.select(tables.throughput)
+        .where(columns.minute_ms >= from_ms)
+        .order_by(columns.minute_ms, columns.pool, columns.queue, columns.channel)
+    )
+    if pools is not None:
+        query = query.where(columns.pool.in_(sorted(pools)))
+    if queue is not None:
+        query = query.where(columns.queue == queue)
+    if channel is not None:
+        query = query.where(columns.channel == channel)
+    return list(await connection.execute(query))

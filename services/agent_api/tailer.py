@@ -1,0 +1,301 @@
+"""Follows the log and keeps the view up to date; wakes the hub and the waiting commands at each commit.
+
+Every replica follows everything. What is read is gathered into one transaction at a time: while one is under way the next one grows, so a
+backlog is worked off in large batches. A crash before the commit repeats the batch, one after it does not; the positions decide.
+It must not decide anything about contacts. Started by `compose`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from libs.common.clock import Clock
+from libs.common.errors import LogClosedError, OffsetOutOfRangeError, OutageError, PoisonError
+from libs.common.events.codec import HEADER_INPUT_OFFSET, decode_event
+from libs.common.http.health import Health
+from libs.common.log import streams
+from libs.common.log.fence import Fence
+from libs.common.log.port import EventLog, Reader, Record
+from libs.common.logging import get_logger
+from libs.common.metrics import Metrics
+from libs.common.store import Position, read_positions, reading, store_errors
+from services.agent_api.hub import Hub
+from services.agent_api.outcomes import Outcomes
+from services.agent_api.store import tables
+from services.agent_api.view import (
+    Advance,
+    Applied,
+    Place,
+    PositionLostError,
+    Reading,
+    apply_batch,
+    frames_between,
+    read_commands,
+)
+
+# In this order within one transaction: the words of a message before the fact that it opened a contact.
+FOLLOWED: Final = (
+    streams.ROUTING_INPUTS,
+    streams.ROUTING_EVENTS,
+    streams.OUTBOUND_MESSAGES,
+    streams.DELIVERY_EVENTS,
+    streams.FOLLOWUP_EVENTS,
+)
+RECORDS_PER_POLL: Final = 500
+PENDING_RECORDS_MAX: Final = 1_000
+POLL_WAIT_MS: Final = 30_000
+OUTAGE_PAUSE_MS: Final = 250
+HEALTH_PART: Final = "tailer"
+
+
+class DeadLetterSink(Protocol):
+    """Where records go that cannot be decoded."""
+
+    async def put(self, record: Record, error: Exception) -> object:
+        """Keep the record. Raises when too many came."""
+        ...
+
+
+class Lane:
+    """One stream: its reader, what was read and not applied yet, and the fences of its partitions."""
+
+    def __init__(self, stream: str, reader: Reader, positions: dict[int, Position]) -> None:
+        self.stream = stream
+        self.reader = reader
+        self.next_offsets = {partition: position.next_offset for partition, position in positions.items()}
+        self.pending: list[Record] = []
+        # Where the stored position stands once everything that was taken is written; records lost to retention do not move it.
+        self._reached = dict(self.next_offsets)
+        self._fences = {partition: Fence(position.term) for partition, position in positions.items()}
+        self._fenced = stream == streams.ROUTING_EVENTS
+
+    def take(self, inputs: Lane) -> tuple[list[Record], dict[Place, Advance]]:
+        """What may be applied now, as far as it counts, and how far that goes.
+
+        A fact waits until the inputs up to the one that it comes from were taken.
+        """
+        admitted: list[Record] = []
+        advances: dict[Place, Advance] = {}
+        held: list[Record] = []
+        blocked: set[int] = set()
+        for record in self.pending:
+            partition = record.partition
+            if partition in blocked or (self._fenced and _input_offset(record) >= inputs.next_offsets[partition]):
+                blocked.add(partition)
+                held.append(record)
+                continue
+            if not self._fenced or self._fences[partition].admit(record):
+                admitted.append(record)
+            begun = advances.get((self.stream, partition))
+            advances[self.stream, partition] = Advance(
+                from_offset=self._reached[partition] if begun is None else begun.from_offset,
+                next_offset=record.offset + 1,
+                term=self._fences[partition].term if self._fenced else None,
+            )
+        self.pending = held
+        for (_, partition), advance in advances.items():
+            self.next_offsets[partition] = self._reached[partition] = advance.next_offset
+        return admitted, advances
+
+    async def skip_lost(self, error: OffsetOutOfRangeError) -> None:
+        """The log let go of records that this view never saw; it goes on with what is left."""
+        get_logger("tailer").error(
+            "records lost to retention",
+            stream=self.stream,
+            partition=error.partition,
+            offset=error.offset,
+            first_offset=error.first_offset,
+        )
+        await self.reader.seek(error.partition, error.first_offset)
+        self.next_offsets[error.partition] = max(self.next_offsets[error.partition], error.first_offset)
+
+
+class Tailer:
+    """See the module."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        engine: AsyncEngine,
+        hub: Hub,
+        outcomes: Outcomes,
+        dead_letters: DeadLetterSink,
+        clock: Clock,
+        health: Health,
+        metrics: Metrics,
+    ) -> None:
+        self._log = log
+        self._engine = engine
+        self._hub = hub
+        self._outcomes = outcomes
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._health = health
+        self._metrics = metrics
+        self._targets: dict[Place, int] = {}
+        self._lanes: dict[str, Lane] = {}
+
+    async def run(self) -> None:
+        """Follow the log until cancelled. Outages are waited out and shown on readiness; a bug ends it."""
+        while True:
+            try:
+                await self._follow()
+            except (OutageError, LogClosedError, PositionLostError) as error:
+                self._health.set(HEALTH_PART, ok=False, detail=str(error))
+                get_logger("tailer").warning("cannot follow the log", outage=str(error))
+                await self._clock.sleep_ms(OUTAGE_PAUSE_MS)
+
+    async def _follow(self) -> None:
+        lanes = await self._open_lanes()
+        self._lanes = {lane.stream: lane for lane in lanes}
+        polls: dict[asyncio.Task[list[Record]], Lane] = {}
+        alarm: asyncio.Task[None] | None = None
+        try:
+            await self._catch_up()
+            await self._set_targets()
+            # What was left to announce when the last tailer ended is announced now.
+            announce_in_ms: int | None = 0
+            while True:
+                busy = set(polls.values())
+                for lane in lanes:
+                    if lane not in busy and len(lane.pending) < PENDING_RECORDS_MAX:
+                        polls[asyncio.create_task(_poll(lane))] = lane
+                if alarm is None and announce_in_ms is not None:
+                    alarm = asyncio.create_task(self._clock.sleep_ms(announce_in_ms))
+                waited: list[asyncio.Task[Any]] = [*polls, *([alarm] if alarm else [])]
+                done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                for task in done & polls.keys():
+                    polls.pop(task).pending.extend(task.result())
+                if alarm is not None and alarm.done():
+                    alarm = None
+                elif not any(lane.pending for lane in lanes):
+                    continue
+                announce_in_ms = await self._apply(lanes)
+        finally:
+            for task in (*polls, *([alarm] if alarm else [])):
+                task.cancel()
+            await asyncio.gather(*polls, return_exceptions=True)
+            for lane in lanes:
+                await lane.reader.close()
+
+    async def _open_lanes(self) -> list[Lane]:
+        with store_errors():
+            async with reading(self._engine) as connection:
+                stored = {stream: await read_positions(connection, tables.positions, stream) for stream in FOLLOWED}
+        lanes = []
+        for stream in FOLLOWED:
+            positions = {
+                partition: stored[stream].get(partition)
+                or Position(next_offset=await self._log.begin_offset(stream, partition), term=None)
+                for partition in range(self._log.partitions(stream))
+            }
+            offsets = {partition: position.next_offset for partition, position in positions.items()}
+            lanes.append(Lane(stream, await self._log.open_reader(stream, offsets), positions))
+        return lanes
+
+    async def _catch_up(self) -> None:
+        """What was committed without being handed on: by others, or by us when the commit's answer was lost."""
+        with store_errors():
+            async with reading(self._engine) as connection:
+                columns = tables.view_state.c
+                frame_seq = (
+                    await connection.execute(tables.view_state.select().with_only_columns(columns.frame_seq))
+                ).scalar_one()
+                seen_seq = frame_seq if self._hub.seen_seq is None else self._hub.seen_seq
+                frames = await frames_between(connection, seen_seq, frame_seq, ())
+                decided = await read_commands(connection, self._outcomes.awaited())
+        self._hand_on(frame_seq, frames, decided)
+
+    async def _apply(self, lanes: Sequence[Lane]) -> int | None:
+        """Apply what can be applied in one transaction. Gives the time in ms until a queue is to be announced, if one is."""
+        readings: list[Reading] = []
+        advances: dict[Place, Advance] = {}
+        inputs = self._lanes[streams.ROUTING_INPUTS]
+        for lane in lanes:
+            admitted, reached = lane.take(inputs)
+            advances.update(reached)
+            readings.extend(await self._decode(admitted))
+        assert self._hub.seen_seq is not None, "set when the tailer began"
+        with store_errors():
+            async with self._engine.begin() as connection:
+                applied = await apply_batch(
+                    connection,
+                    readings,
+                    advances,
+                    now_ms=self._clock.now_ms(),
+                    seen_seq=self._hub.seen_seq,
+                    awaited=self._outcomes.awaited(),
+                )
+        self._hand_on(applied.frame_seq, applied.frames, applied.decided)
+        self._report(applied)
+        return applied.announce_in_ms
+
+    async def _decode(self, records: Iterable[Record]) -> list[Reading]:
+        readings = []
+        for record in records:
+            try:
+                readings.append(Reading(record=record, event=decode_event(record)))
+            except PoisonError as error:
+                await self._dead_letters.put(record, error)
+        return readings
+
+    def _hand_on(self, frame_seq: int, frames: Sequence[Any] | None, decided: Any) -> None:
+        if frames is None:
+            self._hub.restart(frame_seq)
+        else:
+            self._hub.publish(frames)
+            self._hub.seen_seq = max(frame_seq, self._hub.seen_seq or 0)
+        self._outcomes.settle(decided)
+
+    async def _set_targets(self) -> None:
+        """The view is ready once it has come to where the log ends now."""
+        self._targets = {
+            (lane.stream, partition): await self._log.end_offset(lane.stream, partition)
+            for lane in self._lanes.values()
+            for partition in lane.next_offsets
+        }
+        self._show_readiness()
+
+    def _report(self, _applied: Applied) -> None:
+        if self._targets:
+            self._show_readiness()
+
+    def _show_readiness(self) -> None:
+        behind = sum(
+            max(0, target - self._lanes[stream].next_offsets[partition])
+            for (stream, partition), target in self._targets.items()
+        )
+        if behind:
+            self._health.set(HEALTH_PART, ok=False, detail=f"{behind} records behind")
+        else:
+            self._targets = {}
+            self._health.set(HEALTH_PART, ok=True)
+
+    async def measure_lag(self) -> int:
+        """How many records are on the log and not in the view; also shown as a metric. Raises OutageError."""
+        lag = 0
+        for lane in tuple(self._lanes.values()):
+            for partition, next_offset in lane.next_offsets.items():
+                behind = max(0, await self._log.end_offset(lane.stream, partition) - next_offset)
+                self._metrics.log_lag_records.labels(lane.stream, str(partition)).set(behind)
+                lag += behind
+        return lag
+
+
+async def _poll(lane: Lane) -> list[Record]:
+    try:
+        return await lane.reader.poll(max_records=RECORDS_PER_POLL, wait_ms=POLL_WAIT_MS)
+    except OffsetOutOfRangeError as error:
+        await lane.skip_lost(error)
+        return []
+
+
+def _input_offset(record: Record) -> int:
+    """The input that a fact comes from; -1 for what comes from none (a writer's start) or does not say (nobody's fact)."""
+    text = record.header(HEADER_INPUT_OFFSET)
+    return int(text) if text is not None and text.isascii() and text.isdigit() else -1

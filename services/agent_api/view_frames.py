@@ -1,0 +1,129 @@
+"""What the folding code says to people: frames for the stream, entries for the contact's history, outcomes for commands.
+
+Frames get their numbers here, from the view's locked row. No I/O. Called by the other parts of the view.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from libs.common.clock import rfc3339
+from services.agent_api.presentation import contact_body
+from services.agent_api.store.rows import CommandRow, ContactRow, FrameRow, TimelineRow
+from services.agent_api.store.workset import MINUTE_MS, Workset
+
+FRAME_TYPES: Final = (
+    "hello",
+    "offer.made",
+    "offer.expired",
+    "offer.withdrawn",
+    "contact.assigned",
+    "contact.updated",
+    "contact.resolved",
+    "message.received",
+    "message.sent",
+    "message.failed",
+    "presence.changed",
+    "queue.changed",
+    "ping",
+)
+
+
+def cursor_of(epoch: str, seq: int) -> str:
+    """The cursor of a frame: which database's frames, and how far."""
+    return f"{epoch}-{seq}"
+
+
+def frame_text(frame_type: str, cursor: str, at_ms: int, body: dict[str, Any]) -> str:
+    """The frame as it goes out."""
+    return msgspec.json.encode({"type": frame_type, "cursor": cursor, "at": rfc3339(at_ms), **body}).decode()
+
+
+def tell(rows: Workset, frame_type: str, body: dict[str, Any], *, pool: str, agent_id: str | None, at_ms: int) -> None:
+    """Add a frame for the agent (where there is one) and the supervisors of the pool."""
+    assert frame_type in FRAME_TYPES, "every frame's type is described to those who read the stream"
+    rows.frame_seq += 1
+    rows.frames.append(
+        FrameRow(
+            seq=rows.frame_seq,
+            pool=pool,
+            agent_id=agent_id,
+            type=frame_type,
+            at_ms=at_ms,
+            body=frame_text(frame_type, cursor_of(rows.epoch, rows.frame_seq), at_ms, body),
+        )
+    )
+
+
+def show_contact(rows: Workset, contact: ContactRow) -> dict[str, Any]:
+    """The contact as the contract shows it."""
+    customer = None if contact.customer_id is None else rows.customers.get(contact.customer_id)
+    return contact_body(contact, customer)
+
+
+def tell_update(rows: Workset, contact: ContactRow, change: str, *, at_ms: int, agent_id: str | None = None) -> None:
+    """`contact.updated`, to the contact's agent unless another one is concerned."""
+    concerned = agent_id or contact.agent_id or contact.offered_to
+    body = {"contact": show_contact(rows, contact), "change": change}
+    tell(rows, "contact.updated", body, pool=contact.pool, agent_id=concerned, at_ms=at_ms)
+
+
+def note_down(
+    rows: Workset,
+    entry_id: str,
+    contact_id: str,
+    entry_type: str,
+    *,
+    at_ms: int,
+    agent_id: str | None = None,
+    **body: Any,
+) -> None:
+    """Add an entry to the contact's history; parts of `body` that are None are left out."""
+    shown = {name: value for name, value in body.items() if value is not None}
+    rows.timeline.append(
+        TimelineRow(
+            entry_id=entry_id, contact_id=contact_id, at_ms=at_ms, type=entry_type, agent_id=agent_id, body=shown
+        )
+    )
+
+
+def count(rows: Workset, contact: ContactRow, counter: str, *, at_ms: int) -> None:
+    """Count what happened to the contact, in its minute."""
+    key = (at_ms - at_ms % MINUTE_MS, contact.pool, contact.queue, contact.channel)
+    rows.throughput[key][counter] += 1
+
+
+def touch_queue(rows: Workset, contact: ContactRow) -> None:
+    """Supervisors are told about this contact's queue, with its newest numbers, when the batch is folded."""
+    if contact.queue:
+        rows.touched_queues.add((contact.pool, contact.queue))
+
+
+def finish_command(rows: Workset, command_id: str | None, kind: str, answer: dict[str, Any], *, at_ms: int) -> None:
+    """The command, if it is of this kind and not decided yet, is done. Facts that a command causes on the way are of other kinds."""
+    row = _pending(rows, command_id)
+    if row is not None and row.kind == kind:
+        row.state = "done"
+        row.answer = answer
+        row.decided_ms = at_ms
+
+
+def refuse_command(rows: Workset, command_id: str | None, reason: str, detail: str, *, at_ms: int) -> None:
+    """The command, if it is not decided yet, is refused."""
+    row = _pending(rows, command_id)
+    if row is not None:
+        row.state = "refused"
+        row.reason = reason
+        row.detail = detail
+        row.decided_ms = at_ms
+
+
+def _pending(rows: Workset, command_id: str | None) -> CommandRow | None:
+    if command_id is None:
+        return None
+    row = rows.commands.get(command_id)
+    if row is None or row.state != "pending":
+        return None
+    return rows.commands.change(command_id)

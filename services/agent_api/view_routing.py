@@ -1,0 +1,429 @@
+"""Folds the router's facts into contacts, offers, agents and queues. No I/O. Called by `view`.
+
+A fact is never doubted: it happened. It may name a thing that this view never heard of (its record was unreadable, or older than
+what the log still holds): then as much is shown as is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from libs.common.events import routing
+from services.agent_api.presentation import message_body, note_body, offer_body, presence_body
+from services.agent_api.store.rows import AgentRow, ContactRow, MessageRow, OfferRow, QueueRow
+from services.agent_api.store.workset import Workset
+from services.agent_api.view_customers import handles_in_order, join_card
+from services.agent_api.view_frames import (
+    count,
+    finish_command,
+    note_down,
+    refuse_command,
+    show_contact,
+    tell,
+    tell_update,
+    touch_queue,
+)
+from services.agent_api.view_messages import attach
+
+PREVIEW_CHARS: Final = 140
+
+
+def fold_fact(rows: Workset, fact: routing.PoolFact, entry_id: str) -> None:
+    """Apply one fact. `entry_id` is its place on the log."""
+    _FOLDS[type(fact)](rows, fact, entry_id)
+
+
+def preview_of(message: MessageRow) -> str:
+    """The beginning of a message's text on one line."""
+    text = " ".join(message.text.split())
+    return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
+
+
+def _contact(rows: Workset, contact_id: str, fact: routing.Fact) -> ContactRow:
+    if rows.contacts.get(contact_id) is None:
+        return rows.contacts.put(
+            ContactRow(
+                contact_id=contact_id, pool=fact.pool, received_ms=fact.at_ms, due_ms=fact.at_ms, queued_ms=fact.at_ms
+            )
+        )
+    return rows.contacts.change(contact_id)
+
+
+def _pool_configured(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) -> None:
+    named_queues = {queue.id for queue in fact.queues}
+    for row in list(rows.queues.present()):
+        if row.pool == fact.pool and row.queue not in named_queues:
+            rows.queues.change((row.pool, row.queue)).active = False
+    for queue in fact.queues:
+        known = rows.queues.get((fact.pool, queue.id))
+        rows.queues.put(
+            QueueRow(
+                pool=fact.pool,
+                queue=queue.id,
+                skills=dict(queue.skills),
+                target_ms=queue.target_ms,
+                priority=queue.priority,
+                offer_timeout_ms=queue.offer_timeout_ms,
+                wrap_up_ms=queue.wrap_up_ms,
+                changed=True if known is None else known.changed,
+                announced_ms=0 if known is None else known.announced_ms,
+            )
+        )
+    named_agents = {agent.id for agent in fact.agents}
+    for agent_row in list(rows.agents.present()):
+        # An agent that another pool has taken over is that pool's to configure.
+        if agent_row.pool == fact.pool and agent_row.agent_id not in named_agents:
+            rows.agents.change(agent_row.agent_id).active = False
+    for agent in fact.agents:
+        known_agent = rows.agents.get(agent.id)
+        rows.agents.put(
+            AgentRow(
+                agent_id=agent.id,
+                pool=fact.pool,
+                name=agent.name,
+                role=agent.role,
+                skills=dict(agent.skills),
+                capacity=dict(agent.capacity),
+                presence="offline" if known_agent is None else known_agent.presence,
+                presence_ms=fact.at_ms if known_agent is None else known_agent.presence_ms,
+            )
+        )
+
+
+def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -> None:
+    message = attach(rows, fact.message_id, fact.contact_id)
+    if message is None:
+        message = rows.messages.put(
+            MessageRow(
+                message_id=fact.message_id,
+                direction="in",
+                at_ms=fact.received_ms,
+                status="received",
+                contact_id=fact.contact_id,
+                thread_id=fact.thread_id,
+                account=fact.account,
+                channel=fact.channel,
+                handle=fact.handle,
+                name=fact.name,
+                subject=fact.subject,
+                email_message_id=fact.email_message_id,
+                email_references=list(fact.email_references),
+                automatic=fact.automatic,
+            )
+        )
+    handles = handles_in_order(fact.handle, (*fact.handles, *message.handles))
+    card = join_card(
+        rows, handles, name=fact.name or message.name, attributes=message.attributes, at_ms=fact.received_ms
+    )
+    contact = rows.contacts.put(
+        ContactRow(
+            contact_id=fact.contact_id,
+            pool=fact.pool,
+            queue=fact.queue,
+            channel=fact.channel,
+            account=fact.account,
+            thread_id=fact.thread_id,
+            handle=fact.handle,
+            customer_id=None if card is None else card.customer_id,
+            priority=fact.priority,
+            skills=dict(fact.skills),
+            subject=fact.subject,
+            preview=preview_of(message),
+            language=fact.language,
+            received_ms=fact.received_ms,
+            due_ms=fact.due_ms,
+            queued_ms=fact.at_ms,
+        )
+    )
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.queued",
+        at_ms=fact.at_ms,
+        queue=fact.queue,
+        message_id=fact.message_id,
+    )
+    count(rows, contact, "received", at_ms=fact.at_ms)
+    touch_queue(rows, contact)
+    tell_update(rows, contact, "queued", at_ms=fact.at_ms)
+
+
+def _message_joined(rows: Workset, fact: routing.MessageJoined, entry_id: str) -> None:
+    contact = _contact(rows, fact.contact_id, fact)
+    message = attach(rows, fact.message_id, fact.contact_id)
+    if message is None:
+        message = rows.messages.put(
+            MessageRow(
+                message_id=fact.message_id,
+                direction="in",
+                at_ms=fact.at_ms,
+                status="received",
+                contact_id=fact.contact_id,
+                thread_id=contact.thread_id,
+                account=contact.account,
+                channel=contact.channel,
+                handle=contact.handle,
+                email_message_id=fact.email_message_id,
+            )
+        )
+    else:
+        contact.preview = preview_of(message)
+        card = join_card(
+            rows,
+            handles_in_order(message.handle, message.handles),
+            name=message.name,
+            attributes=message.attributes,
+            at_ms=message.at_ms,
+        )
+        if contact.customer_id is None and card is not None:
+            contact.customer_id = card.customer_id
+    note_down(rows, entry_id, contact.contact_id, "message.received", at_ms=fact.at_ms, message_id=fact.message_id)
+    tell(
+        rows,
+        "message.received",
+        {"contact": show_contact(rows, contact), "message": message_body(message)},
+        pool=contact.pool,
+        agent_id=contact.agent_id or contact.offered_to,
+        at_ms=fact.at_ms,
+    )
+
+
+def _offer_made(rows: Workset, fact: routing.OfferMade, entry_id: str) -> None:
+    contact = _contact(rows, fact.contact_id, fact)
+    contact.state = "offered"
+    contact.offer_id = fact.offer_id
+    contact.offered_to = fact.agent_id
+    contact.agent_id = None
+    offer = rows.offers.put(
+        OfferRow(
+            offer_id=fact.offer_id,
+            contact_id=fact.contact_id,
+            agent_id=fact.agent_id,
+            pool=fact.pool,
+            state="open",
+            made_ms=fact.at_ms,
+            expires_ms=fact.expires_ms,
+            reason=msgspec.to_builtins(fact.reason),
+        )
+    )
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "offer.made",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        offer_id=fact.offer_id,
+        reason=offer.reason,
+    )
+    touch_queue(rows, contact)
+    body = {"offer": offer_body(offer, show_contact(rows, contact))}
+    tell(rows, "offer.made", body, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
+
+
+def _take_back(
+    rows: Workset,
+    fact: routing.OfferRejected | routing.OfferExpired | routing.OfferWithdrawn,
+    entry_id: str,
+    state: str,
+) -> ContactRow:
+    """The offer is over without an assignment: the contact waits again."""
+    if rows.offers.get(fact.offer_id) is not None:
+        offer = rows.offers.change(fact.offer_id)
+        offer.state = state
+        offer.closed_ms = fact.at_ms
+    contact = _contact(rows, fact.contact_id, fact)
+    contact.state = "queued"
+    contact.offer_id = None
+    contact.offered_to = None
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        f"offer.{state}",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        offer_id=fact.offer_id,
+        reason=getattr(fact, "reason", None),
+        cause=getattr(fact, "cause", None),
+    )
+    touch_queue(rows, contact)
+    return contact
+
+
+def _offer_rejected(rows: Workset, fact: routing.OfferRejected, entry_id: str) -> None:
+    contact = _take_back(rows, fact, entry_id, "rejected")
+    finish_command(rows, fact.command_id, "reject-offer", show_contact(rows, contact), at_ms=fact.at_ms)
+    tell_update(rows, contact, "offer-rejected", at_ms=fact.at_ms, agent_id=fact.agent_id)
+
+
+def _offer_expired(rows: Workset, fact: routing.OfferExpired, entry_id: str) -> None:
+    _take_back(rows, fact, entry_id, "expired")
+    body = {"offer": {"id": fact.offer_id, "contact_id": fact.contact_id}}
+    tell(rows, "offer.expired", body, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
+
+
+def _offer_withdrawn(rows: Workset, fact: routing.OfferWithdrawn, entry_id: str) -> None:
+    _take_back(rows, fact, entry_id, "withdrawn")
+    body = {"offer": {"id": fact.offer_id, "contact_id": fact.contact_id, "cause": fact.cause}}
+    tell(rows, "offer.withdrawn", body, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
+
+
+def _contact_assigned(rows: Workset, fact: routing.ContactAssigned, entry_id: str) -> None:
+    contact = _contact(rows, fact.contact_id, fact)
+    if fact.offer_id is not None and rows.offers.get(fact.offer_id) is not None:
+        offer = rows.offers.change(fact.offer_id)
+        offer.state = "accepted"
+        offer.closed_ms = fact.at_ms
+    contact.state = "active"
+    contact.agent_id = fact.agent_id
+    contact.offer_id = None
+    contact.offered_to = None
+    contact.assigned_ms = fact.at_ms
+    if contact.answered_ms is None:
+        contact.answered_ms = fact.at_ms
+        contact.answered_by = fact.agent_id
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.assigned",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        offer_id=fact.offer_id,
+    )
+    count(rows, contact, "assigned", at_ms=fact.at_ms)
+    touch_queue(rows, contact)
+    shown = show_contact(rows, contact)
+    finish_command(rows, fact.command_id, "accept-offer", shown, at_ms=fact.at_ms)
+    body = {"contact": shown, "offer_id": fact.offer_id}
+    tell(rows, "contact.assigned", body, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
+
+
+def _contact_requeued(rows: Workset, fact: routing.ContactRequeued, entry_id: str) -> None:
+    contact = _contact(rows, fact.contact_id, fact)
+    contact.state = "queued"
+    contact.agent_id = None
+    contact.assigned_ms = None
+    contact.wrap_up_until_ms = None
+    contact.queued_ms = fact.at_ms
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.requeued",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        cause=fact.cause,
+    )
+    touch_queue(rows, contact)
+    tell_update(rows, contact, "requeued", at_ms=fact.at_ms, agent_id=fact.agent_id)
+
+
+def _wrap_up_started(rows: Workset, fact: routing.WrapUpStarted, entry_id: str) -> None:
+    contact = _contact(rows, fact.contact_id, fact)
+    contact.state = "wrap_up"
+    contact.agent_id = fact.agent_id
+    contact.wrap_up_until_ms = fact.until_ms
+    contact.disposition = fact.disposition
+    contact.summary = fact.summary
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.wrap-up-started",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        disposition=fact.disposition,
+    )
+    touch_queue(rows, contact)
+    finish_command(rows, fact.command_id, "resolve-contact", show_contact(rows, contact), at_ms=fact.at_ms)
+    tell_update(rows, contact, "wrap-up", at_ms=fact.at_ms)
+
+
+def _contact_resolved(rows: Workset, fact: routing.ContactResolved, entry_id: str) -> None:
+    contact = _contact(rows, fact.contact_id, fact)
+    contact.state = "resolved"
+    contact.agent_id = fact.agent_id
+    contact.queue = contact.queue or fact.queue
+    contact.channel = contact.channel or fact.channel
+    contact.wrap_up_until_ms = None
+    contact.resolved_ms = fact.at_ms
+    contact.disposition = fact.disposition or contact.disposition
+    contact.summary = fact.summary or contact.summary
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.resolved",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        disposition=contact.disposition,
+    )
+    count(rows, contact, "resolved", at_ms=fact.at_ms)
+    touch_queue(rows, contact)
+    shown = show_contact(rows, contact)
+    for kind in ("resolve-contact", "finish-wrap-up"):
+        finish_command(rows, fact.command_id, kind, shown, at_ms=fact.at_ms)
+    tell(rows, "contact.resolved", {"contact": shown}, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
+
+
+def _presence_changed(rows: Workset, fact: routing.PresenceChanged, _entry_id: str) -> None:
+    known = rows.agents.get(fact.agent_id)
+    agent = (
+        rows.agents.put(AgentRow(agent_id=fact.agent_id, pool=fact.pool, name=fact.agent_id))
+        if known is None
+        else rows.agents.change(fact.agent_id)
+    )
+    agent.presence = fact.status
+    agent.presence_ms = fact.at_ms
+    body = presence_body(agent)
+    finish_command(rows, fact.command_id, "set-presence", body, at_ms=fact.at_ms)
+    tell(rows, "presence.changed", body, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
+
+
+def _note_added(rows: Workset, fact: routing.NoteAdded, entry_id: str) -> None:
+    text = None
+    if rows.notes.get(fact.note_id) is not None:
+        note = rows.notes.change(fact.note_id)
+        note.added = True
+        text = note.text
+        finish_command(rows, fact.command_id, "add-note", note_body(note), at_ms=fact.at_ms)
+    contact = _contact(rows, fact.contact_id, fact)
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "note.added",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        note_id=fact.note_id,
+        text=text,
+    )
+    tell_update(rows, contact, "note", at_ms=fact.at_ms)
+
+
+def _input_refused(rows: Workset, fact: routing.InputRefused, _entry_id: str) -> None:
+    refuse_command(rows, fact.command_id, fact.reason, fact.detail, at_ms=fact.at_ms)
+
+
+_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
+    routing.PoolConfigured: _pool_configured,
+    routing.ContactQueued: _contact_queued,
+    routing.MessageJoined: _message_joined,
+    routing.OfferMade: _offer_made,
+    routing.OfferRejected: _offer_rejected,
+    routing.OfferExpired: _offer_expired,
+    routing.OfferWithdrawn: _offer_withdrawn,
+    routing.ContactAssigned: _contact_assigned,
+    routing.ContactRequeued: _contact_requeued,
+    routing.WrapUpStarted: _wrap_up_started,
+    routing.ContactResolved: _contact_resolved,
+    routing.PresenceChanged: _presence_changed,
+    routing.NoteAdded: _note_added,
+    routing.InputRefused: _input_refused,
+}
