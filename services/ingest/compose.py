@@ -33,7 +33,7 @@ from services.ingest.accounts import build_accounts
 from services.ingest.app import Deps, create_app
 from services.ingest.channels.port import AccountContext, Means
 from services.ingest.channels.registry import find_channel, find_sender
-from services.ingest.media import MediaFetcher
+from services.ingest.media import MediaFetcher, open_media_client
 from services.ingest.media_intake import MediaIntake
 from services.ingest.receive import Receiver
 from services.ingest.replays import Replays
@@ -66,6 +66,7 @@ class IngestService:
         self.engine = open_engine(settings.store_url("ingest"))
         self.publisher = Publisher(log, "ingest", clock=clock, on_ready=self._publisher_changed)
         self._client = httpx.AsyncClient(timeout=_PROVIDER_TIMEOUT_S)
+        self._media_client = open_media_client()
         self._transport = open_transport(settings.smtp_url)
         self._blobs = FolderBlobs(settings.blobs)
         self.accounts = build_accounts(configuration, environ, settings.ingest_url)
@@ -109,7 +110,7 @@ class IngestService:
             clock=self._clock,
             metrics=self.metrics,
         )
-        fetcher = MediaFetcher(client=self._client, blobs=self._blobs)
+        fetcher = MediaFetcher(client=self._media_client, blobs=self._blobs)
         intake = MediaIntake(outbox=self.media, accounts=self.accounts, fetch=fetcher.fetch, clock=self._clock)
         send_runner = OutboxRunner(
             self.sends,
@@ -160,6 +161,7 @@ class IngestService:
         """Let go of the log's writer, the providers and the database. The log itself belongs to who opened it."""
         await self.publisher.close()
         await self._client.aclose()
+        await self._media_client.aclose()
         if self._transport is not None:
             await self._transport.close()
         await self.engine.dispose()

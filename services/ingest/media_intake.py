@@ -17,9 +17,10 @@ from libs.common.events.codec import encode_value
 from libs.common.events.inputs import ContactReceived
 from libs.common.events.message import Attachment
 from libs.common.outbox import Outbox, OutboxItem, Outcome
-from libs.common.outbox_runner import BeginDelivery, Refused, Result
+from libs.common.outbox_runner import BeginDelivery, Later, Refused, Result, Sent
 from libs.common.projection import Folded
 from services.ingest.channels.port import AccountContext
+from services.ingest.media import Fetched, MediaOutcome, NotFetchable, TryLater
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +30,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     attachment: Attachment
 
 
-Fetch = Callable[[Attachment, AccountContext], Awaitable[Result]]
+Fetch = Callable[[Attachment, AccountContext], Awaitable[MediaOutcome]]
 
 _decoder: Final = msgspec.json.Decoder(Errand)
 
@@ -67,7 +68,13 @@ class MediaIntake:
         if account is None:
             return Refused(reason="the account is gone")
         await begin_delivery()
-        return await self._fetch(errand.attachment, account)
+        match await self._fetch(errand.attachment, account):
+            case Fetched():
+                return Sent()
+            case NotFetchable(reason=reason):
+                return Refused(reason=reason)
+            case TryLater(reason=reason, retry_after_ms=retry_after_ms):
+                return Later(reason=reason, after_ms=retry_after_ms or 0)
 
     async def report(self, outcomes: Sequence[Outcome]) -> None:
         """Nothing waits for word of it: whether the bytes are there is seen in the blob store."""

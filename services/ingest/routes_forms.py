@@ -93,19 +93,20 @@ async def read_submission(request: Request) -> Submission:
         raise ProblemError(415, "unsupported-media-type", "Unsupported media type", "Send a form or JSON.")
     # The body is in memory and bounded: the parser reads it from there.
     request._body = body
-    try:
-        form = await request.form(max_files=FILES_MAX, max_fields=FIELDS_MAX)
-    except (MultiPartException, FormParserError) as error:
-        raise malformed_problem(f"The form cannot be read: {error}") from error
     fields: dict[str, str] = {}
     files: list[tuple[str, str, bytes]] = []
-    for name, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            content = await value.read()
-            if content:
-                files.append((value.filename or name, value.content_type or "application/octet-stream", content))
-        else:
-            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    try:
+        async with request.form(max_files=FILES_MAX, max_fields=FIELDS_MAX) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    content = await value.read()
+                    if content:
+                        kind = value.content_type or "application/octet-stream"
+                        files.append((value.filename or name, kind, content))
+                else:
+                    fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    except (MultiPartException, FormParserError) as error:
+        raise malformed_problem(f"The form cannot be read: {error}") from error
     return Submission(fields=fields, files=tuple(files))
 
 
