@@ -61,9 +61,8 @@ def _leaves(root: MimePart) -> list[MimePart]:
     waiting: list[MimePart] = [root]
     while waiting and len(leaves) < PARTS_MAX:
         part = waiting.pop()
-        payload = part.get_payload()
-        if part.get_content_maintype() == "multipart" and isinstance(payload, list):
-            waiting.extend(reversed([child for child in payload if isinstance(child, Message)]))
+        if part.get_content_maintype() == "multipart" and part.is_multipart():
+            waiting.extend(reversed(_children(part)))
         else:
             leaves.append(part)
     return leaves
@@ -92,17 +91,20 @@ def _sort(leaves: list[MimePart], place: str) -> tuple[str | None, str | None, t
 
 
 def _content(part: MimePart) -> bytes:
-    payload = part.get_payload()
-    if isinstance(payload, list):
+    if part.is_multipart():
         # message/rfc822 and message/delivery-status hold messages; what matters is their text.
-        return b"\r\n".join(_as_bytes(child) for child in payload if isinstance(child, Message))
+        return b"\r\n".join(_as_bytes(child) for child in _children(part))
     try:
         content = part.get_payload(decode=True)
     except (ValueError, LookupError, AssertionError):
         content = None
-    if isinstance(content, bytes):
-        return content
-    return str(payload or "").encode("utf-8", "surrogateescape")
+    return content if isinstance(content, bytes) else b""
+
+
+def _children(part: MimePart) -> list[MimePart]:
+    # Asked only of parts that have some: of others the library would decode the text, and can fail at that.
+    payload = part.get_payload()
+    return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
 
 
 def _as_bytes(message: MimePart) -> bytes:
