@@ -68,7 +68,8 @@ class Difference:
 class ReplayReport:
     """What a replay went over. `first_input`: where it began; `snapshot`: the id of the one that it began with.
 
-    `undecided`: inputs at the end that no router has decided yet. `fenced`: records of deposed writers, which count for nobody.
+    `undecided`: inputs at the end, from the first one on that has an effect and that no router has decided yet. `fenced`: records
+    of deposed writers, which count for nobody.
     """
 
     partition: int
@@ -159,25 +160,26 @@ async def _compare(
 ) -> None:
     group = await anext(groups, None)
     async for record in inputs:
-        if group is None:
-            report.undecided = end_input - record.offset
-            return
         try:
             origin_of(record)
             event = decode_event(record)
             if pool is not None and event.pool != pool:
                 continue
-            found = group.facts if group.input_offset == record.offset else []
+            found = group.facts if group is not None and group.input_offset == record.offset else []
             expected = _decide(report.state, event, record.timestamp_ms, found)
         except PoisonError:
             report.poison += 1
             continue
+        if group is None and expected:
+            report.undecided = end_input - record.offset
+            return
         report.inputs += 1
         report.facts.update(type_of(fact) for fact in expected)
         following = await anext(groups, None) if found else group
         # The settling of the last decided input may not be finished; the facts of any other one are all there.
         unfinished = following is None and found == expected[: len(found)]
         if found != expected and not unfinished:
+            assert group is not None, "without one there is nothing to find, and nothing was expected"
             report.difference = _difference(record.offset, group, expected, found)
             return
         group = following

@@ -1,0 +1,175 @@
+"""What must be true of the admitted history of a partition, checked by a reading of its own that knows nothing of the router.
+
+One `History` per partition is fed every admitted fact in order. It stops at the first thing that must not be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from libs.common.events.codec import decode_envelope, decode_event
+from libs.common.events.routing import (
+    ContactAssigned,
+    ContactQueued,
+    ContactRequeued,
+    ContactResolved,
+    InputRefused,
+    MessageJoined,
+    OfferExpired,
+    OfferMade,
+    OfferRejected,
+    OfferWithdrawn,
+    PoolConfigured,
+    PoolFact,
+    PresenceChanged,
+    WrapUpStarted,
+)
+from libs.common.log.fence import Fence
+from libs.common.log.port import Record
+from services.router.origin import is_writer_started
+
+
+class HistoryBrokenError(AssertionError):
+    """Something stands in the history that must not."""
+
+
+@dataclass
+class Contact:
+    """Where a contact stands: waiting, offered, with its agent, in wrap-up or resolved."""
+
+    channel: str
+    place: str = "waiting"
+    agent: str | None = None
+    offer: str | None = None
+
+
+@dataclass
+class PoolHistory:
+    """What the facts say of one pool."""
+
+    capacity: dict[str, dict[str, int]] = field(default_factory=dict)
+    presence: dict[str, str] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    messages: Counter[str] = field(default_factory=Counter)
+    commands: Counter[str] = field(default_factory=Counter)
+    offers: dict[str, str] = field(default_factory=dict)
+
+    def load(self, agent: str, channel: str) -> int:
+        """What the agent has in hand on a channel, offers included."""
+        return sum(
+            contact.agent == agent and contact.channel == channel
+            for contact in self.contacts.values()
+            if contact.place in {"offered", "active", "wrap-up"}
+        )
+
+
+class History:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self.pools: dict[str, PoolHistory] = {}
+        self.terms = 0
+        self.fenced = 0
+        self.facts = 0
+        self._fence = Fence(None)
+        self._input = -1
+        self._ids: set[str] = set()
+
+    def feed(self, record: Record) -> PoolFact | None:
+        """One more record of `routing.events`; the fact in it where it counts. Raises HistoryBrokenError."""
+        if not self._fence.admit(record):
+            self.fenced += 1
+            return None
+        if is_writer_started(record):
+            self.terms += 1
+            return None
+        envelope = decode_envelope(record)
+        fact: PoolFact = decode_event(record)
+        place = f"{record.partition}@{record.offset} {type(fact).__name__}"
+        require(envelope.input_offset is not None, f"{place}: no input")
+        assert envelope.input_offset is not None
+        require(envelope.input_offset >= self._input, f"{place}: input {envelope.input_offset} after {self._input}")
+        require(envelope.id not in self._ids, f"{place}: the id {envelope.id} comes twice")
+        self._input = envelope.input_offset
+        self._ids.add(envelope.id)
+        self.facts += 1
+        pool = self.pools.setdefault(fact.pool, PoolHistory())
+        try:
+            _take(pool, fact)
+        except HistoryBrokenError as error:
+            raise HistoryBrokenError(f"{place}: {error}") from error
+        return fact
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise HistoryBrokenError with the message unless the condition holds."""
+    if not condition:
+        raise HistoryBrokenError(message)
+
+
+def _take(pool: PoolHistory, fact: PoolFact) -> None:
+    if fact.command_id is not None:
+        pool.commands[fact.command_id] += 1
+        require(pool.commands[fact.command_id] == 1, f"command {fact.command_id} has a second effect")
+    if isinstance(fact, PoolConfigured):
+        pool.capacity = {agent.id: agent.capacity for agent in fact.agents}
+        for agent in fact.agents:
+            pool.presence.setdefault(agent.id, "offline")
+    elif isinstance(fact, PresenceChanged):
+        pool.presence[fact.agent_id] = fact.status
+    elif isinstance(fact, ContactQueued):
+        _count_message(pool, fact.message_id)
+        require(fact.contact_id not in pool.contacts, f"contact {fact.contact_id} is queued again")
+        pool.contacts[fact.contact_id] = Contact(channel=fact.channel)
+    elif isinstance(fact, MessageJoined):
+        _count_message(pool, fact.message_id)
+        _expect(pool, fact.contact_id, {"waiting", "offered", "active"})
+    elif not isinstance(fact, InputRefused) and hasattr(fact, "contact_id"):
+        _move(pool, fact)
+
+
+def _count_message(pool: PoolHistory, message_id: str) -> None:
+    pool.messages[message_id] += 1
+    require(pool.messages[message_id] == 1, f"message {message_id} counts twice")
+
+
+def _expect(pool: PoolHistory, contact_id: str, places: set[str], agent: str | None = None) -> Contact:
+    contact = pool.contacts.get(contact_id)
+    if contact is None:
+        raise HistoryBrokenError(f"contact {contact_id} is not there")
+    require(contact.place in places, f"contact {contact_id} is {contact.place}, not one of {sorted(places)}")
+    require(agent is None or contact.agent == agent, f"contact {contact_id} is with {contact.agent}, not {agent}")
+    return contact
+
+
+def _move(pool: PoolHistory, fact: PoolFact) -> None:
+    if isinstance(fact, OfferMade):
+        _offer(pool, fact)
+    elif isinstance(fact, OfferRejected | OfferExpired | OfferWithdrawn):
+        contact = _expect(pool, fact.contact_id, {"offered"}, fact.agent_id)
+        require(contact.offer == fact.offer_id, f"offer {fact.offer_id} ends, {contact.offer} is open")
+        contact.place, contact.agent, contact.offer = "waiting", None, None
+    elif isinstance(fact, ContactAssigned):
+        contact = _expect(pool, fact.contact_id, {"offered"}, fact.agent_id)
+        require(contact.offer == fact.offer_id, f"offer {fact.offer_id} is accepted, {contact.offer} is open")
+        contact.place, contact.offer = "active", None
+    elif isinstance(fact, ContactRequeued):
+        contact = _expect(pool, fact.contact_id, {"active"}, fact.agent_id)
+        contact.place, contact.agent = "waiting", None
+    elif isinstance(fact, WrapUpStarted):
+        _expect(pool, fact.contact_id, {"active"}, fact.agent_id).place = "wrap-up"
+    elif isinstance(fact, ContactResolved):
+        _expect(pool, fact.contact_id, {"active", "wrap-up"}, fact.agent_id).place = "resolved"
+
+
+def _offer(pool: PoolHistory, fact: OfferMade) -> None:
+    contact = _expect(pool, fact.contact_id, {"waiting"})
+    require(fact.offer_id not in pool.offers, f"offer {fact.offer_id} is made twice")
+    require(pool.presence.get(fact.agent_id) == "available", f"agent {fact.agent_id} is not available")
+    room = pool.capacity.get(fact.agent_id, {}).get(contact.channel, 1)
+    load = pool.load(fact.agent_id, contact.channel)
+    require(fact.agent_id in pool.capacity, f"agent {fact.agent_id} is not there")
+    require(load < room, f"agent {fact.agent_id} has {load} of {room} on {contact.channel} and is offered another")
+    pool.offers[fact.offer_id] = fact.contact_id
+    contact.place, contact.agent, contact.offer = "offered", fact.agent_id, fact.offer_id
