@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -105,10 +105,8 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-async def stop_producer(producer: AIOKafkaProducer, *, flush: bool) -> None:
-    """End a producer: what is queued is still sent if `flush` and the broker answers in time. Never raises, never hangs."""
-    if flush and await _ends(producer.stop()):
-        return
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """End a producer at once; what it has not sent is not sent. Never raises, never hangs."""
     # Not `stop`, which would wait for the broker. The parts are private; aiokafka is pinned to 0.14 for such reasons.
     producer._closed = True
     await _cancel(producer._sender.sender_task)
@@ -119,30 +117,30 @@ async def stop_producer(producer: AIOKafkaProducer, *, flush: bool) -> None:
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     """End a consumer, which leaves its group if it is in one and the broker answers in time. Never raises, never hangs."""
+    # aiokafka waits for tasks that it cancels, and one that was never run raises its cancellation there: let each run once.
+    await asyncio.sleep(0)
     if await _ends(consumer.stop()):
         return
     consumer._closed = True
     coordinator, fetcher = consumer._coordinator, consumer._fetcher
     await _ends(consumer._client.close())
-    tasks = [
-        getattr(coordinator, name, None) for name in ("_coordination_task", "_heartbeat_task", "_commit_refresh_task")
-    ]
+    names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
+    tasks = [getattr(coordinator, name, None) for name in names]
     for task in (*tasks, getattr(fetcher, "_fetch_task", None)):
         await _cancel(task, tries=_CANCEL_TRIES)
 
 
-async def _ends(stopping: Any) -> bool:
-    """Whether it ended in time; that it failed is as good as that it succeeded."""
-    with contextlib.suppress(KafkaError, OSError):
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await stopping
-        except TimeoutError:
-            return False
-    return True
+async def _ends(stopping: Coroutine[Any, Any, None]) -> bool:
+    """Whether it ended well and in time; otherwise the caller takes it apart by force."""
+    task = asyncio.ensure_future(stopping)
+    try:
+        await asyncio.wait([task], timeout=CLOSE_TIMEOUT_S)
+        return task.done() and not task.cancelled() and task.exception() is None
+    finally:
+        await _cancel(task, tries=_CANCEL_TRIES)
 
 
-async def _cancel(task: asyncio.Task[None] | None, tries: int = 1) -> None:
+async def _cancel(task: asyncio.Future[None] | None, tries: int = 1) -> None:
     """Cancel as often as it takes: aiokafka's tasks wait for their requests when they are cancelled the first time."""
     if task is None:
         return

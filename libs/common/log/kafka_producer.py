@@ -81,7 +81,7 @@ async def start_producer(connection: KafkaConnection, name: str) -> AIOKafkaProd
         async with kafka_errors(f"{connection}: start of a writer"):
             await producer.start()
     except BaseException:
-        await stop_producer(producer, flush=False)
+        await stop_producer(producer)
         raise
     return producer
 
@@ -183,7 +183,7 @@ class KafkaWriter:
             self._ending = asyncio.create_task(self._end(), name="end of a writer")
 
     async def _end(self) -> None:
-        await stop_producer(self._producer, flush=False)
+        await stop_producer(self._producer)
         for lane in self._lanes.values():
             if lane.task is not None and not lane.task.done():
                 lane.task.cancel()
