@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
@@ -61,6 +62,8 @@ class Mailbox:
     async def serve(self) -> AsyncIterator[None]:
         """Take mails in while the context lasts."""
         loop = asyncio.get_running_loop()
+        # The library tells the whole conversation, with the customers' addresses.
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
 
         def connection() -> SMTP:
             return SMTP(
