@@ -23,7 +23,7 @@ from libs.common.settings import CommonSettings
 from libs.common.testing.builders import START_MS, a_bounce, a_contact_queued, a_contact_resolved, an_agent
 from services.followup.compose import FollowupService, compose
 from services.followup.store.tables import outbox
-from tests.parts.smtp import MailServer
+from tests.parts.smtp import MailServer, ReceivedMail
 from tests.support.waiting import eventually
 
 SECRET = "s" * 40
@@ -144,9 +144,9 @@ async def test_a_contact_is_acknowledged_and_asked_afterwards_once(world: World)
         await world.publish(a_contact_resolved(queued.contact_id))
         asked = await world.mail_server.wait_for(lambda mail: "auto-generated" in mail.message["Auto-Submitted"])
         sent = await eventually(lambda: _at_least(world, FollowUpSent, 2))
-    assert "1 hour" in acknowledgement.message.get_body(("plain",)).get_content()
+    assert "1 hour" in _text(acknowledgement)
     assert acknowledgement.recipients == ("luca@example.com",)
-    assert "Anna Bianchi" in asked.message.get_body(("plain",)).get_content()
+    assert "Anna Bianchi" in _text(asked)
     assert asked.message["In-Reply-To"] == "<a@example.com>"
     assert {event.email_message_id for event in sent} == {acknowledgement.message_id, asked.message_id}
     assert len(await world.events(FollowUpScheduled)) == 2
@@ -253,6 +253,12 @@ async def test_a_process_that_lost_its_lease_does_not_send(world: World) -> None
     await follower.close()
     await one.close()
     await other.close()
+
+
+def _text(mail: ReceivedMail) -> str:
+    body = mail.message.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
 
 
 async def _at_least(world: World, kind: type, number: int) -> list:
