@@ -81,6 +81,9 @@ _CONTENT: Final[dict[int, Any]] = {
 }
 _WINDOWS: Final = ("messages", "commands", "resolved")
 
+# MessagePack text that is no UTF-8 raises an error of its own.
+_DAMAGES: Final = (msgspec.DecodeError, UnicodeDecodeError)
+
 _encoder: Final = msgspec.msgpack.Encoder(order="sorted")
 _decoders: Final = {kind: msgspec.msgpack.Decoder(content) for kind, content in _CONTENT.items()}
 _frame_decoder: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
@@ -139,7 +142,7 @@ def restore(pool: str, chunks: Iterable[bytes]) -> PoolState:
             raise SnapshotUnreadableError(f"frame {count} of kind {kind} is out of place")
         try:
             content = _decoders[kind].decode(raw)
-        except msgspec.DecodeError as error:
+        except _DAMAGES as error:
             raise SnapshotUnreadableError(f"frame {count} of kind {kind}: {error}") from error
         if kind == _END:
             ended = content == count
@@ -219,7 +222,7 @@ def _read_frames(chunks: Iterable[bytes]) -> Iterator[tuple[int, msgspec.Raw]]:
                 break
             try:
                 yield _frame_decoder.decode(bytes(buffer[start + _LENGTH_BYTES : end]))
-            except msgspec.DecodeError as error:
+            except _DAMAGES as error:
                 raise SnapshotUnreadableError(f"a frame cannot be read: {error}") from error
             start = end
         del buffer[:start]

@@ -1,0 +1,176 @@
+"""Small histories of a pool, as they are recorded under `histories/`: what came in, when, and exactly which facts followed.
+
+A recorded history is never changed to make a test pass: its facts may stand on somebody's log. `python -m tests.golden.routing_histories`
+records those that are not there yet; to record one again, remove it first, and say in the commit why the router now decides otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from libs.common.events.inputs import AcceptOffer, AnyInput, RejectOffer, ResolveContact, SetPresence
+from libs.common.events.routing import PoolFact
+from libs.common.testing.builders import (
+    POOL,
+    START_MS,
+    a_configure_pool,
+    a_contact_received,
+    a_finish_wrap_up,
+    a_message,
+    a_queue,
+    a_time_advanced,
+    an_add_note,
+    an_agent,
+)
+from services.router.core.snapshot import digest
+from services.router.core.step import new_state, step
+
+FOLDER: Final = Path(__file__).parent / "histories"
+
+Timed = tuple[int, AnyInput]  # Milliseconds after the start, input.
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One input at the log's time `at_ms`, the facts that followed, and the digest of the state after them."""
+
+    at_ms: int
+    input: AnyInput
+    facts: tuple[PoolFact, ...]
+    digest: str
+
+
+def _presence(agent: str, status: str, command: str) -> SetPresence:
+    return SetPresence(pool=POOL, command_id=command, agent_id=agent, target_agent_id=agent, status=status)
+
+
+def _accept(agent: str, offer: str, command: str) -> AcceptOffer:
+    return AcceptOffer(pool=POOL, command_id=command, agent_id=agent, offer_id=offer)
+
+
+def _resolve(agent: str, contact: str, command: str) -> ResolveContact:
+    return ResolveContact(
+        pool=POOL, command_id=command, agent_id=agent, contact_id=contact, disposition="answered", summary="Inviato"
+    )
+
+
+def one_contact() -> list[Timed]:
+    """From the customer's message to the end of wrap-up, with everything delivered twice."""
+    pool = a_configure_pool(
+        queues=(a_queue(skills={"orders": 2}, wrap_up_ms=15_000),), agents=(an_agent(skills={"orders": 4}),)
+    )
+    once: list[Timed] = [
+        (0, pool),
+        (10, _presence("anna", "available", "cmd_1")),
+        (2_000, a_contact_received(1, contact_id="con_a", skills={"orders": 3})),
+        (4_500, _accept("anna", "off_a_1", "cmd_2")),
+        (60_000, a_contact_received(1, message=a_message(1, provider_id="again"), contact_id="con_b")),
+        (61_000, an_add_note("con_a", command_id="cmd_3")),
+        (90_000, _resolve("anna", "con_a", "cmd_4")),
+        (95_000, a_finish_wrap_up("con_a", command_id="cmd_5")),
+    ]
+    return [timed for timed in once for _ in range(2)]
+
+
+def nobody_answers() -> list[Timed]:
+    """Offers that run out and are declined, until somebody takes the contact."""
+    agents = (an_agent("anna"), an_agent("bruno"))
+    return [
+        (0, a_configure_pool(agents=agents)),
+        (1, _presence("anna", "available", "cmd_1")),
+        (2, _presence("bruno", "available", "cmd_2")),
+        (1_000, a_contact_received(1, contact_id="con_a")),
+        (21_000, a_time_advanced(START_MS + 21_000)),
+        (22_000, RejectOffer(pool=POOL, command_id="cmd_3", agent_id="bruno", offer_id="off_a_2", reason="busy")),
+        (22_500, _accept("anna", "off_a_1", "cmd_4")),
+        (81_000, a_time_advanced(START_MS + 81_000)),
+        (101_000, _accept("anna", "off_a_3", "cmd_5")),
+        (103_000, _accept("bruno", "off_a_4", "cmd_6")),
+    ]
+
+
+def a_day_of_three() -> list[Timed]:
+    """Two channels, two languages, a break, a sign-out in the middle of work, and a queue that the pool does not have."""
+    agents = (
+        an_agent("anna", skills={"lang.it": 5, "lang.en": 2}, capacity={"email": 3, "webchat": 2}),
+        an_agent("bruno", skills={"lang.it": 3}),
+        an_agent("carla", skills={"lang.en": 5}, capacity={"webchat": 1}),
+    )
+    queues = (a_queue("general", target_ms=None), a_queue("orders", priority=2))
+    timed: list[Timed] = [
+        (0, a_configure_pool(queues=queues, agents=agents)),
+        (5, a_contact_received(1, contact_id="con_a", queue="general", skills={"lang.en": 3})),
+        (6, a_contact_received(2, contact_id="con_b", skills={"lang.it": 4})),
+        (7, a_contact_received(3, contact_id="con_c", queue="gone", message=a_message(3, channel="webchat"))),
+        (10, _presence("anna", "available", "cmd_1")),
+        (11, _presence("bruno", "available", "cmd_2")),
+        (12, _presence("carla", "available", "cmd_3")),
+        (900, _accept("anna", "off_c_2", "cmd_4")),
+        (950, _accept("anna", "off_b_1", "cmd_5")),
+        (990, _accept("carla", "off_a_3", "cmd_6")),
+        (1_500, a_contact_received(4, contact_id="con_d", message=a_message(4, occurred_ms=START_MS - 500))),
+        (2_000, _presence("bruno", "break", "cmd_7")),
+        (2_500, _resolve("anna", "con_c", "cmd_8")),
+        (3_000, _presence("anna", "offline", "cmd_9")),
+        (4_000, _presence("bruno", "available", "cmd_10")),
+        (5_000, _resolve("bruno", "con_b", "cmd_11")),
+    ]
+    return timed
+
+
+def the_pool_changes() -> list[Timed]:
+    """Agents, skills, capacity and queues are replaced while contacts are in every state."""
+    able = {"lang.it": 3}
+    before = (an_agent("anna", skills=able, capacity={"email": 2}), an_agent("bruno", skills=able))
+    after = (an_agent("bruno", capacity={"email": 2}), an_agent("carla", skills=able))
+    queue = a_queue(wrap_up_ms=30_000)
+    return [
+        (0, a_configure_pool(queues=(queue,), agents=before)),
+        (1, _presence("anna", "available", "cmd_1")),
+        (2, _presence("bruno", "available", "cmd_2")),
+        (10, a_contact_received(1, contact_id="con_a", skills={"lang.it": 2})),
+        (20, _accept("anna", "off_a_1", "cmd_3")),
+        (30, a_contact_received(2, contact_id="con_b", skills={"lang.it": 2})),
+        (40, a_contact_received(3, contact_id="con_c")),
+        (50, _resolve("anna", "con_a", "cmd_4")),
+        (60, a_contact_received(4, contact_id="con_d")),
+        (100, a_configure_pool(version="v2", queues=(a_queue("other"),), agents=after)),
+        (200, _presence("carla", "available", "cmd_5")),
+        (300, a_configure_pool(version="v3", queues=(queue,), agents=before)),
+    ]
+
+
+HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
+    history.__name__: history for history in (one_contact, nobody_answers, a_day_of_three, the_pool_changes)
+}
+
+
+def play(history: list[Timed]) -> list[Step]:
+    """Decide a history anew."""
+    state = new_state(POOL)
+    steps = []
+    for after_ms, event in history:
+        facts = step(state, event, START_MS + after_ms)
+        steps.append(Step(at_ms=START_MS + after_ms, input=event, facts=tuple(facts), digest=digest(state)))
+    return steps
+
+
+def read(name: str) -> list[Step]:
+    """A recorded history, one step a line."""
+    decoder = msgspec.json.Decoder(Step)
+    return [decoder.decode(line) for line in (FOLDER / f"{name}.jsonl").read_bytes().splitlines()]
+
+
+def record() -> None:
+    """Write the histories that are not recorded yet."""
+    for name, history in HISTORIES.items():
+        path = FOLDER / f"{name}.jsonl"
+        if not path.exists():
+            path.write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in play(history())))
+
+
+if __name__ == "__main__":
+    record()
