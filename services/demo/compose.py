@@ -35,6 +35,7 @@ SUPERVISOR: Final = "sara"
 _PASSWORD_BYTES: Final = 6
 _TOKEN_TTL_MS: Final = 30 * 24 * 3_600_000
 _TIMEOUT_S: Final = 15.0
+_READY_POLL_MS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,8 @@ class DemoService:
         customers: Customers,
         agents: tuple[SimulatedAgent, ...],
         client: httpx.AsyncClient,
+        clock: Clock,
+        ready_urls: tuple[str, ...],
     ) -> None:
         self.app = app
         self.mailbox = mailbox
@@ -84,13 +87,24 @@ class DemoService:
         self.customers = customers
         self.agents = agents
         self._client = client
+        self._clock = clock
+        self._ready_urls = ready_urls
 
     async def run(self) -> None:
-        """Play until cancelled."""
+        """Play until cancelled. The mail server is there at once; the people come when the services are ready."""
         async with self.mailbox.serve(), asyncio.TaskGroup() as group:
+            for url in self._ready_urls:
+                await self._wait_until_ready(url)
             group.create_task(self.customers.run(), name="customers")
             for agent in self.agents:
                 group.create_task(agent.run(), name=f"agent {agent.agent_id}")
+
+    async def _wait_until_ready(self, url: str) -> None:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await self._client.get(url)).is_success:
+                    return
+            await self._clock.sleep_ms(_READY_POLL_MS)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -133,6 +147,8 @@ def compose_demo(settings: CommonSettings, *, port: int, seed: int | None = None
             if agent not in (NEWCOMER, SUPERVISOR)
         ),
         client=client,
+        clock=clock,
+        ready_urls=(f"{target.url}/readyz", f"{agent_api}/readyz"),
     )
     return Demo(
         configuration=configuration,

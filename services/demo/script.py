@@ -17,15 +17,10 @@ import yaml
 
 TEXTS_PATH: Final = Path(__file__).with_name("conversations.yaml")
 
-# How often each account is written to.
-ACCOUNT_WEIGHTS: Final[Mapping[str, int]] = {
-    "support-mail": 4,
-    "shop-mail": 3,
-    "whatsapp-main": 5,
-    "telegram-bot": 4,
-    "sms-main": 2,
-    "contact-form": 4,
-    "api": 2,
+# How often people of each language write to each account. A mailbox or a number has the language of those who know it.
+ACCOUNT_WEIGHTS: Final[Mapping[str, Mapping[str, int]]] = {
+    "it": {"support-mail": 4, "whatsapp-main": 5, "telegram-bot": 3, "sms-main": 3, "contact-form": 4, "api": 2},
+    "en": {"shop-mail": 5, "telegram-bot": 3, "contact-form": 4, "api": 2},
 }
 MORE_SHARE: Final = 0.6  # Of those who have more to say, how many say it.
 VIP_SHARE: Final = 0.1
@@ -84,7 +79,8 @@ class Script:
             "product": self._chance.choice(self._texts["products"][language]),
         }
         more = request.get("more") if self._chance.random() < MORE_SHARE else None
-        account = self._chance.choices(list(ACCOUNT_WEIGHTS), list(ACCOUNT_WEIGHTS.values()))[0]
+        weights = ACCOUNT_WEIGHTS[language]
+        account = self._chance.choices(list(weights), list(weights.values()))[0]
         return Request(
             person=person,
             account=account,

@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from libs.common.clock import VirtualClock
-from services.demo.compose import make_secrets
+from libs.common.configuration import load_configuration
+from services.demo.compose import CONFIGURATION_PATH, make_secrets
 from services.demo.customers import TRIES_MAX, Customers, Target
-from services.demo.script import ACCOUNT_WEIGHTS, Person, Request
+from services.demo.script import Person, Request
 from tests.support.waiting import eventually
 
 SECRETS = make_secrets("0123456789" * 4, 1_700_000_000_000)
@@ -38,7 +39,7 @@ class Ingest:
 
 
 def the_customers(ingest: Ingest, clock: VirtualClock) -> Customers:
-    addresses = dict.fromkeys(ACCOUNT_WEIGHTS, "shop@bottega.example")
+    addresses = dict.fromkeys(load_configuration(CONFIGURATION_PATH).accounts, "shop@bottega.example")
     target = Target(url="http://127.0.0.1:1", public_url="http://localhost:1", addresses=addresses, secrets=SECRETS)
     return Customers(target, clock, 1, ingest.client)
 
