@@ -28,7 +28,6 @@ from services.agent_api.outcomes import Outcomes
 from services.agent_api.store import tables
 from services.agent_api.view import (
     Advance,
-    Applied,
     Place,
     PositionLostError,
     Reading,
@@ -70,6 +69,7 @@ class Lane:
         self.pending: list[Record] = []
         # Where the stored position stands once everything that was taken is written; records lost to retention do not move it.
         self._reached = dict(self.next_offsets)
+        self.applied = dict(self.next_offsets)
         self._fences = {partition: Fence(position.term) for partition, position in positions.items()}
         self._fenced = stream == streams.ROUTING_EVENTS
 
@@ -111,7 +111,8 @@ class Lane:
             first_offset=error.first_offset,
         )
         await self.reader.seek(error.partition, error.first_offset)
-        self.next_offsets[error.partition] = max(self.next_offsets[error.partition], error.first_offset)
+        for offsets in (self.next_offsets, self.applied):
+            offsets[error.partition] = max(offsets[error.partition], error.first_offset)
 
 
 class Tailer:
@@ -231,8 +232,11 @@ class Tailer:
                     seen_seq=self._hub.seen_seq,
                     awaited=self._outcomes.awaited(),
                 )
+        for (stream, partition), advance in advances.items():
+            self._lanes[stream].applied[partition] = advance.next_offset
         self._hand_on(applied.frame_seq, applied.frames, applied.decided)
-        self._report(applied)
+        if self._targets:
+            self._show_readiness()
         return applied.announce_in_ms
 
     async def _decode(self, records: Iterable[Record]) -> list[Reading]:
@@ -261,13 +265,9 @@ class Tailer:
         }
         self._show_readiness()
 
-    def _report(self, _applied: Applied) -> None:
-        if self._targets:
-            self._show_readiness()
-
     def _show_readiness(self) -> None:
         behind = sum(
-            max(0, target - self._lanes[stream].next_offsets[partition])
+            max(0, target - self._lanes[stream].applied[partition])
             for (stream, partition), target in self._targets.items()
         )
         if behind:
@@ -280,8 +280,8 @@ class Tailer:
         """How many records are on the log and not in the view; also shown as a metric. Raises OutageError."""
         lag = 0
         for lane in tuple(self._lanes.values()):
-            for partition, next_offset in lane.next_offsets.items():
-                behind = max(0, await self._log.end_offset(lane.stream, partition) - next_offset)
+            for partition in lane.applied:
+                behind = max(0, await self._log.end_offset(lane.stream, partition) - lane.applied[partition])
                 self._metrics.log_lag_records.labels(lane.stream, str(partition)).set(behind)
                 lag += behind
         return lag

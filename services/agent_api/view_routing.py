@@ -12,9 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from libs.common.events import routing
-from services.agent_api.presentation import message_body, note_body, offer_body, presence_body
-from services.agent_api.store.rows import AgentRow, ContactRow, MessageRow, OfferRow, QueueRow
+from services.agent_api.presentation import message_body, note_body, offer_body
+from services.agent_api.store.rows import ContactRow, MessageRow, OfferRow
 from services.agent_api.store.workset import Workset
+from services.agent_api.view_agents import change_presence, configure_pool
 from services.agent_api.view_customers import handles_in_order, join_card
 from services.agent_api.view_frames import (
     count,
@@ -50,47 +51,6 @@ def _contact(rows: Workset, contact_id: str, fact: routing.Fact) -> ContactRow:
             )
         )
     return rows.contacts.change(contact_id)
-
-
-def _pool_configured(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) -> None:
-    named_queues = {queue.id for queue in fact.queues}
-    for row in list(rows.queues.present()):
-        if row.pool == fact.pool and row.queue not in named_queues:
-            rows.queues.change((row.pool, row.queue)).active = False
-    for queue in fact.queues:
-        known = rows.queues.get((fact.pool, queue.id))
-        rows.queues.put(
-            QueueRow(
-                pool=fact.pool,
-                queue=queue.id,
-                skills=dict(queue.skills),
-                target_ms=queue.target_ms,
-                priority=queue.priority,
-                offer_timeout_ms=queue.offer_timeout_ms,
-                wrap_up_ms=queue.wrap_up_ms,
-                changed=True if known is None else known.changed,
-                announced_ms=0 if known is None else known.announced_ms,
-            )
-        )
-    named_agents = {agent.id for agent in fact.agents}
-    for agent_row in list(rows.agents.present()):
-        # An agent that another pool has taken over is that pool's to configure.
-        if agent_row.pool == fact.pool and agent_row.agent_id not in named_agents:
-            rows.agents.change(agent_row.agent_id).active = False
-    for agent in fact.agents:
-        known_agent = rows.agents.get(agent.id)
-        rows.agents.put(
-            AgentRow(
-                agent_id=agent.id,
-                pool=fact.pool,
-                name=agent.name,
-                role=agent.role,
-                skills=dict(agent.skills),
-                capacity=dict(agent.capacity),
-                presence="offline" if known_agent is None else known_agent.presence,
-                presence_ms=fact.at_ms if known_agent is None else known_agent.presence_ms,
-            )
-        )
 
 
 def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -> None:
@@ -372,20 +332,6 @@ def _contact_resolved(rows: Workset, fact: routing.ContactResolved, entry_id: st
     tell(rows, "contact.resolved", {"contact": shown}, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
 
 
-def _presence_changed(rows: Workset, fact: routing.PresenceChanged, _entry_id: str) -> None:
-    known = rows.agents.get(fact.agent_id)
-    agent = (
-        rows.agents.put(AgentRow(agent_id=fact.agent_id, pool=fact.pool, name=fact.agent_id))
-        if known is None
-        else rows.agents.change(fact.agent_id)
-    )
-    agent.presence = fact.status
-    agent.presence_ms = fact.at_ms
-    body = presence_body(agent)
-    finish_command(rows, fact.command_id, "set-presence", body, at_ms=fact.at_ms)
-    tell(rows, "presence.changed", body, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
-
-
 def _note_added(rows: Workset, fact: routing.NoteAdded, entry_id: str) -> None:
     text = None
     if rows.notes.get(fact.note_id) is not None:
@@ -412,7 +358,7 @@ def _input_refused(rows: Workset, fact: routing.InputRefused, _entry_id: str) ->
 
 
 _FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
-    routing.PoolConfigured: _pool_configured,
+    routing.PoolConfigured: configure_pool,
     routing.ContactQueued: _contact_queued,
     routing.MessageJoined: _message_joined,
     routing.OfferMade: _offer_made,
@@ -423,7 +369,7 @@ _FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.ContactRequeued: _contact_requeued,
     routing.WrapUpStarted: _wrap_up_started,
     routing.ContactResolved: _contact_resolved,
-    routing.PresenceChanged: _presence_changed,
+    routing.PresenceChanged: change_presence,
     routing.NoteAdded: _note_added,
     routing.InputRefused: _input_refused,
 }

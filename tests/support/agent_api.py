@@ -24,6 +24,7 @@ from libs.common.log.port import EventLog
 from libs.common.testing.builders import a_queue, an_agent
 from services.agent_api.compose import AgentApi, compose
 from services.agent_api.settings import AgentApiSettings
+from tests.support.asyncapi import check_frame
 from tests.support.scripted_router import ScriptedRouter, follow
 from tests.support.waiting import eventually
 
@@ -92,6 +93,10 @@ class Client:
         headers = {} if key is None else {"Idempotency-Key": key}
         return await self.http.post(path, json=body, headers=headers)
 
+    async def refused(self, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, str]:
+        """The status and the short word of the problem that a POST is answered with."""
+        return problem_of(await self.post(path, body, key=key))
+
     async def put(self, path: str, body: Any) -> httpx.Response:
         """Any answer."""
         return await self.http.put(path, json=body)
@@ -107,11 +112,21 @@ class Client:
             yield socket
 
 
+def problem_of(answer: httpx.Response) -> tuple[int, str]:
+    """The status and the short word of a problem document."""
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    problem = answer.json()
+    assert problem["status"] == answer.status_code
+    assert answer.headers["x-correlation-id"]
+    return answer.status_code, problem["type"].rpartition(":")[2]
+
+
 async def next_frame(socket: ClientConnection, *types: str) -> dict[str, Any]:
-    """The next frame, of these types where any are named; others are passed over."""
+    """The next frame, of these types where any are named; others are passed over. Every frame is held against its description."""
     async with asyncio.timeout(FRAME_S):
         while True:
             frame: dict[str, Any] = json.loads(await socket.recv())
+            check_frame(frame)
             if not types or frame["type"] in types:
                 return frame
 

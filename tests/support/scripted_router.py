@@ -25,6 +25,7 @@ from libs.common.testing.builders import (
     a_message,
     an_offer_made,
 )
+from tests.support.waiting import eventually
 
 SOURCE = "test/router"
 
@@ -56,6 +57,7 @@ class ScriptedRouter:
     offers: dict[str, _Offer] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     term: int = 0
+    answered: int = 0
     _writer: Writer | None = None
     _unanswered: list[tuple[Record, Any]] = field(default_factory=list)
     _numbers: int = 0
@@ -108,9 +110,10 @@ class ScriptedRouter:
         )
 
     async def receive(self, number: int = 1, **message: Any) -> str:
-        """A customer's message comes in and opens a contact; gives the contact's id."""
+        """A customer's message comes in and opens a contact; gives the contact's id, once the fact is written."""
         received = a_contact_received(number, message=a_message(number, **message))
-        await self.give(received)
+        offset = (await self.give(received)).last_offset
+        await eventually(lambda: self.answered > offset)
         return received.contact_id
 
     async def give(self, *events: msgspec.Struct) -> Appended:
@@ -171,11 +174,13 @@ class ScriptedRouter:
         command_id = getattr(event, "command_id", None)
         if command_id is not None:
             if command_id in self.commands:
+                self.answered = record.offset + 1
                 return
             self.commands.append(command_id)
         facts = self._decide(event)
         if facts:
             await self.tell(*facts, input_offset=record.offset)
+        self.answered = record.offset + 1
 
     def _decide(self, event: Any) -> list[msgspec.Struct]:
         now_ms = self.clock.now_ms()

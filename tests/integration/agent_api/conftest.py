@@ -1,4 +1,4 @@
-"""An agent API on both databases."""
+"""An agent API: on SQLite, and on both databases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def api(store: str, tmp_path: Path) -> AsyncIterator[Api]:
-    """The service, ready, with the pool `care` configured."""
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    """The service on SQLite, ready, with the pool `care` configured."""
+    async with running_api(settings_for(tmp_path)) as api:
+        yield api
+
+
+@pytest.fixture
+async def any_api(store: str, tmp_path: Path) -> AsyncIterator[Api]:
+    """The same on each database in turn, for what a database could make different."""
     async with running_api(settings_for(tmp_path, store)) as api:
         yield api

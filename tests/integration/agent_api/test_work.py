@@ -6,17 +6,17 @@ from libs.common.http.auth import Role
 from tests.support.agent_api import Api, next_frame
 
 
-async def test_a_contact_goes_from_the_queue_to_resolved(api: Api) -> None:
+async def test_a_contact_goes_from_the_queue_to_resolved(any_api: Api) -> None:
     # given an agent with an open stream
-    anna = await api.client()
+    anna = await any_api.client()
     async with anna.stream() as socket:
         hello = await next_frame(socket)
         assert hello["type"] == "hello"
         assert hello["work"]["offers"] == []
 
         # when a customer writes and the router offers the contact
-        contact_id = await api.router.receive(1, name="Luca Verdi")
-        offer_id = await api.router.offer(contact_id)
+        contact_id = await any_api.router.receive(1, name="Luca Verdi")
+        offer_id = await any_api.router.offer(contact_id)
 
         # then the agent hears of it, with why
         made = await next_frame(socket, "offer.made")
@@ -56,9 +56,9 @@ async def test_a_contact_goes_from_the_queue_to_resolved(api: Api) -> None:
         ]
 
 
-async def test_presence_is_changed_by_the_agent_and_by_a_supervisor(api: Api) -> None:
+async def test_presence_is_changed_by_the_agent_and_by_a_supervisor(any_api: Api) -> None:
     # given
-    anna, sara = await api.client(), await api.client("sara", Role.SUPERVISOR)
+    anna, sara = await any_api.client(), await any_api.client("sara", Role.SUPERVISOR)
 
     # when
     answer = await anna.put("/v1/me/presence", {"status": "available"})
