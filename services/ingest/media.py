@@ -126,7 +126,7 @@ class MediaFetcher:
             return TryLater(reason="The download took too long.")
         except OutageError as error:
             return TryLater(reason=str(error))
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except httpx.HTTPError as error:
             return TryLater(reason=f"The download failed: {type(error).__name__}.")
         return Fetched(size_bytes=len(found.content), content_type=content_type)
 

@@ -1,0 +1,1 @@
+"""Tests of the channel adapters' own calls, against a real HTTP server on this machine."""
