@@ -205,7 +205,8 @@ def _is_configured(target: httpx.URL, account: AccountContext) -> bool:
     if not account.api_url:
         return False
     base = _parse_url(account.api_url)
-    return (target.scheme, target.host, _port(target)) == (base.scheme, base.host, _port(base))
+    inside = target.path.startswith(f"{base.path.rstrip('/')}/")
+    return inside and (target.scheme, target.host, _port(target)) == (base.scheme, base.host, _port(base))
 
 
 def _port(url: httpx.URL) -> int:

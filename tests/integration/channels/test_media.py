@@ -145,6 +145,15 @@ async def test_the_inside_of_the_network_is_out_of_reach(fetcher: MediaFetcher, 
     assert provider.calls == []
 
 
+@pytest.mark.parametrize("path", ["/admin", "/twilio", "/twilio/../admin", "/twiliox/1"])
+async def test_beside_the_configured_api_nothing_is_reachable(fetcher: MediaFetcher, path: str) -> None:
+    async with serve_provider(Response(b"secret")) as provider:
+        account = replace(SMS, api_url=f"{provider.url}/twilio")
+        assert isinstance(await fetcher.fetch(remote(f"{provider.url}{path}"), account), NotFetchable)
+        assert provider.calls == []
+        assert isinstance(await fetcher.fetch(remote(f"{provider.url}/twilio/1"), account), Fetched)
+
+
 async def test_a_redirect_to_the_inside_is_refused_too(fetcher: MediaFetcher) -> None:
     async with (
         serve_provider(Response(b"secret")) as inside,
