@@ -19,7 +19,7 @@ class RouterSettings(CommonSettings):
     """
 
     router_poll_records_max: int = Field(default=500, ge=1, le=10_000)
-    router_batch_records_max: int = Field(default=2_000, ge=10, le=50_000)
+    router_batch_records_max: int = Field(default=2_000, ge=2, le=50_000)
     router_batch_bytes_max: int = Field(default=512 * 1024, ge=64 * 1024, le=8 * 1024 * 1024)
     router_snapshot_records: int = Field(default=50_000, ge=1)
     router_snapshot_interval_ms: int = Field(default=_HOUR_MS, ge=1_000, le=24 * _HOUR_MS)

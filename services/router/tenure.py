@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from libs.common.clock import Clock
-from libs.common.errors import CentralinoError, PoisonError
+from libs.common.errors import CentralinoError, OffsetOutOfRangeError, OutageError, PoisonError
 from libs.common.events.codec import decode_event
 from libs.common.events.inputs import AnyInput, ConfigurePool, ContactReceived, TimeAdvanced
 from libs.common.events.routing import InputRefused, PoolFact
@@ -42,9 +42,9 @@ _GAP_WAIT_MS: Final = 1000
 class DeposedError(CentralinoError):
     """A newer writer has taken the partition over; what this one appends counts for nobody."""
 
-    def __init__(self, partition: int, term: int, newer_term: int) -> None:
-        super().__init__(f"partition {partition}: the writer of term {term} was deposed by that of term {newer_term}")
-        self.newer_term = newer_term
+
+class OvertakenError(OutageError):
+    """What was being recovered from the log is no longer there: it was recovered elsewhere. Beginning again helps."""
 
 
 class DeadLetterOffice(Protocol):
@@ -144,6 +144,13 @@ class Tenure:
 
     async def serve(self) -> None:
         """Decide inputs until it is time to stop. Raises DeposedError, LogUnavailableError and whatever is a bug."""
+        try:
+            await self._serve()
+        except OffsetOutOfRangeError as error:
+            # The log lets go of nothing that its newest writer still needs: somebody has gone on without us, and far.
+            raise DeposedError(f"partition {self._partition.number}: overtaken: {error}") from error
+
+    async def _serve(self) -> None:
         while not self._stop.is_set():
             deadlines = self.state.deadlines()
             records = await self._arrivals.take(self._timers.wait_ms(deadlines, self._now_ms()))
@@ -248,7 +255,9 @@ class Tenure:
         finally:
             await reader.close()
         if fence.term is not None and fence.term != self.term:
-            raise DeposedError(self._partition.number, self.term, fence.term)
+            raise DeposedError(
+                f"partition {self._partition.number}: the writer of term {self.term} was deposed by that of {fence.term}"
+            )
 
     def _freeze(self) -> FrozenState:
         return FrozenState(
@@ -265,7 +274,17 @@ class Tenure:
 
 
 async def begin_tenure(partition: Partition, stop: asyncio.Event) -> Tenure:
-    """Take the partition over: begin a term, and recover the state up to it. Raises what `recover` raises."""
+    """Take the partition over: begin a term, and recover the state up to it.
+
+    Raises OvertakenError where the log is trimmed meanwhile, and what `recover` raises.
+    """
+    try:
+        return await _begin(partition, stop)
+    except OffsetOutOfRangeError as error:
+        raise OvertakenError(str(error)) from error
+
+
+async def _begin(partition: Partition, stop: asyncio.Event) -> Tenure:
     started_s = time.perf_counter()
     number, log = partition.number, partition.log
     writer_id = new_writer_id(number)

@@ -39,7 +39,7 @@ class World(Protocol):
         """The time."""
         ...
 
-    async def send(self, event: AnyInput) -> None:
+    async def send(self, event: AnyInput, *, beside: str | None = None) -> None:
         """Append an input; returns when it stands on the log."""
         ...
 

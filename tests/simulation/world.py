@@ -14,7 +14,7 @@ from typing import Any
 
 from libs.common.configuration.models import Agent, Configuration, Pool, Queue, Rule
 from libs.common.events.codec import encode_record
-from libs.common.events.inputs import AnyInput
+from libs.common.events.inputs import AnyInput, TimeAdvanced
 from libs.common.http.health import Health
 from libs.common.log.dlq import DeadLetters
 from libs.common.log.memory import MemoryLog
@@ -114,12 +114,13 @@ class World:
         track_tasks(asyncio.get_running_loop())
         self.rng = random.Random(seed)
         self.clock = LoopClock()
-        self.log = MemoryLog(PARTITIONS, self.clock)
+        # Without retention a snapshot lets go of all that it may: whatever recovery needs beyond that is missed at once.
+        self.log = MemoryLog(PARTITIONS, self.clock, retention_days=self.rng.choice((0, 14)))
         self.sky = Sky(self.rng)
         self.settings = settings or RouterSettings(
             log="memory:",
             router_poll_records_max=self.rng.choice((1, 7, 500)),
-            router_batch_records_max=self.rng.choice((10, 50, 2000)),
+            router_batch_records_max=self.rng.choice((2, 10, 2000)),
             router_snapshot_records=self.rng.choice((20, 100, 100_000)),
             router_snapshot_interval_ms=60_000,
             router_snapshot_chunk_bytes=1024,
@@ -147,8 +148,11 @@ class World:
         """The time."""
         return self.clock.now_ms()
 
-    async def send(self, event: AnyInput) -> None:
-        """Append an input, as ingest or the agents' service does: it is there when this returns."""
+    async def send(self, event: AnyInput, *, beside: str | None = None) -> None:
+        """Append an input, as ingest or the agents' service does: it is there when this returns.
+
+        `beside`: the pool in whose partition it goes, where that is not its own.
+        """
         self._sent += 1
         record = encode_record(
             event,
@@ -158,7 +162,7 @@ class World:
             time_ms=self.now_ms(),
             correlation_id=f"correlation-{self._sent}",
         )
-        await self.append(event.pool, record)
+        await self.append(beside or event.pool, record)
 
     async def append(self, pool: str, record: NewRecord) -> None:
         """Append a record to a pool's inputs."""
@@ -266,8 +270,10 @@ class World:
         while True:
             await asyncio.sleep(self.rng.expovariate(1 / 200))
             pool = self.rng.choice(POOLS)
-            record = NewRecord(key=pool, value=b'{"type":"centralino.unheard.of.v1"}', headers=(("ce_id", b"rubbish"),))
-            await self.append(pool, record)
+            if self.rng.random() < 0.5:
+                await self.send(TimeAdvanced(pool=f"unknown to {pool}", now_ms=self.now_ms()), beside=pool)
+            else:
+                await self.append(pool, NewRecord(key=pool, value=b'{"type":"unheard.of"}', headers=(("ce_id", b"1"),)))
 
     async def _watch(self, partition: int) -> None:
         """Read the facts as everybody may, check them as they come, and show them to the agents."""
@@ -276,7 +282,7 @@ class World:
             for record in await reader.poll(wait_ms=3_600_000):
                 fact = self.histories[partition].feed(record)
                 self._read[partition] = record.offset + 1
-                if fact is not None:
+                if fact is not None and fact.pool in self.agents:
                     self.agents[fact.pool].hear(fact)
 
     def _hear_of_end(self, task: asyncio.Task[Any]) -> None:
