@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from libs.common.errors import RefusedError
 from libs.common.settings import CommonSettings
-from services.cli.surroundings import find_secret, prepare_folder, read_configuration, read_settings
+from services.cli.surroundings import choose_port, find_secret, prepare_folder, read_configuration, read_settings
 
 
 @click.command()
@@ -29,6 +30,7 @@ def serve(
     place = next(place for place in SERVICES if place.name == service)
     overrides: dict[str, object] = {"config": config, "log": log, "data": data, "host": host, place.port_setting: port}
     settings = read_settings(CommonSettings, overrides)
+    overrides[place.port_setting] = choose_port(getattr(settings, place.port_setting), settings.host)
     if settings.config is None:
         raise RefusedError("CENTRALINO_CONFIG is not set, and there is no --config: the file that all services share")
     if settings.log == "memory:":
@@ -38,4 +40,8 @@ def serve(
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     prepare_folder(settings.data)
-    sys.exit(run_to_the_end((place,), settings, overrides, configuration))
+
+    def tell(urls: Mapping[str, str]) -> None:
+        click.echo(f"{service} is at {urls[service]}")
+
+    sys.exit(run_to_the_end((place,), settings, overrides, configuration, on_started=tell))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -123,3 +124,21 @@ def read_configuration(
     if examination.configuration is None:
         raise ConfigurationInvalidError(examination.errors)
     return examination.configuration, examination.warnings
+
+
+def choose_port(port: int, host: str) -> int:
+    """The port, or one that is free now where it is 0. Raises RefusedError where the host is not this machine's.
+
+    The public URLs that services hand out contain their ports, so these must be known before anything listens. Between this and the
+    bind another process may take the port; then the start fails and says so.
+    """
+    if port != 0:
+        return port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+            chosen: int = probe.getsockname()[1]
+    except OSError as error:
+        raise RefusedError(f"CENTRALINO_HOST: cannot listen on {host}: {error.strerror or error}") from error
+    return chosen

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,13 @@ from libs.common.configuration import Configuration
 from libs.common.errors import RefusedError
 from libs.common.settings import CommonSettings
 from services.cli import welcome
-from services.cli.surroundings import find_or_make_secret, prepare_folder, read_configuration, read_settings
+from services.cli.surroundings import (
+    choose_port,
+    find_or_make_secret,
+    prepare_folder,
+    read_configuration,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from services.demo.compose import Demo
@@ -58,7 +63,7 @@ def up(**options: Any) -> None:
     if demo_wanted:
         from services.demo.compose import compose_demo
 
-        port = _chosen(_DEMO_PORT + offset if demo_port is None else demo_port, settings.host)
+        port = choose_port(_DEMO_PORT + offset if demo_port is None else demo_port, settings.host)
         demo = compose_demo(settings, port=port, seed=seed)
         os.environ.update(demo.environment)
         asyncio.run(_set_passwords(settings, demo.passwords))
@@ -94,7 +99,7 @@ def _overrides(options: Mapping[str, Any], offset: int, *, demo: bool) -> dict[s
         if offset and name not in overrides:
             overrides[name] = usual + offset
         if name in overrides or os.environ.get(f"CENTRALINO_{name.upper()}") == "0":
-            overrides[name] = _chosen(int(overrides.get(name, 0)), host)
+            overrides[name] = choose_port(int(overrides.get(name, 0)), host)
     return overrides
 
 
@@ -103,16 +108,3 @@ async def _set_passwords(settings: CommonSettings, passwords: Mapping[str, str])
 
     for agent, password in passwords.items():
         await set_password(settings.store_url("agent-api"), agent, password)
-
-
-def _chosen(port: int, host: str) -> int:
-    if port != 0:
-        return port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((host, 0))
-            chosen: int = probe.getsockname()[1]
-    except OSError as error:
-        raise RefusedError(f"CENTRALINO_HOST: cannot listen on {host}: {error.strerror or error}") from error
-    return chosen
