@@ -29,6 +29,7 @@ from libs.common.log.port import Appended, NewRecord
 # Longer than a killed broker needs to come back, so that a router rides through it.
 APPEND_TIMEOUT_S: Final = 30.0
 
+_WATCH_INTERVAL_S: Final = 1.0
 _GROUP_BYTES_MAX: Final = 256 * 1024
 _PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
 _REQUEST_TIMEOUT_MS: Final = 10_000
@@ -37,7 +38,7 @@ _LOG_APPEND_TIME: Final = 1
 Row = tuple[bytes, bytes, list[tuple[str, bytes]]]
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False)
 class _Batch:
     rows: list[Row]
     size: int
@@ -53,6 +54,7 @@ class _Lane:
         self.partition: Final = partition
         self.waiting: deque[_Batch] = deque()
         self.sent: list[_Batch] = []
+        self.sent_s = 0.0
         self.task: asyncio.Task[None] | None = None
 
     def take_group(self) -> list[_Batch]:
@@ -96,7 +98,9 @@ class KafkaWriter:
         self._producer: Final = producer
         self._on_closed: Final = on_closed
         self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._loop: Final = asyncio.get_running_loop()
         self._pending_bytes = 0
+        self._watching = False
         self._broken = False
         self._ending: asyncio.Task[None] | None = None
 
@@ -112,21 +116,18 @@ class KafkaWriter:
         if self._pending_bytes + size > _PENDING_BYTES_MAX:
             self._break("too many appends wait for the broker")
             raise LogUnavailableError("too many appends wait for the broker")
-        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Appended] = self._loop.create_future()
         lane = self._lanes.get((stream, partition))
         if lane is None:
             lane = self._lanes[stream, partition] = _Lane(stream, self._connection.topic(stream), partition)
         self._pending_bytes += size
-        lane.waiting.append(_Batch(rows=rows, size=size, future=future))
+        lane.waiting.append(_Batch(rows, size, future))
         if lane.task is None or lane.task.done():
             lane.task = asyncio.create_task(self._send_all(lane), name=f"append {stream}/{partition}")
-        try:
-            async with asyncio.timeout(APPEND_TIMEOUT_S):
-                return await future
-        except TimeoutError:
-            reason = f"{stream}/{partition}: the broker did not confirm an append within {APPEND_TIMEOUT_S} s"
-            self._break(reason)
-            raise LogUnavailableError(reason) from None
+        if not self._watching:
+            self._watching = True
+            self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
+        return await future
 
     async def close(self) -> None:
         """Let appends under way end, for a while, then end the producer."""
@@ -139,9 +140,20 @@ class KafkaWriter:
         assert self._ending is not None
         await asyncio.shield(self._ending)
 
+    def _watch(self) -> None:
+        """One timer for all appends: a time-out for each costs more than all the rest of an append."""
+        late_s = self._loop.time() - APPEND_TIMEOUT_S
+        for lane in self._lanes.values():
+            if lane.sent and lane.sent_s < late_s:
+                place = f"{lane.stream}/{lane.partition}"
+                self._break(f"{place}: the broker did not confirm an append within {APPEND_TIMEOUT_S} s")
+        self._watching = any(lane.sent or lane.waiting for lane in self._lanes.values())
+        if self._watching:
+            self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
+
     async def _send_all(self, lane: _Lane) -> None:
         while lane.waiting:
-            lane.sent = lane.take_group()
+            lane.sent, lane.sent_s = lane.take_group(), self._loop.time()
             try:
                 await self._send(lane)
             except Exception as error:  # Told to the callers: an outage as such, a bug as what it is.

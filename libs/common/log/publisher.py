@@ -21,6 +21,9 @@ from libs.common.log.streams import partition_of
 IN_FLIGHT_MAX: Final = 4_096
 IN_FLIGHT_BYTES_MAX: Final = 64 * 1024 * 1024
 
+# Shorter than the time that a provider waits for the answer to its webhook.
+_STALL_S: Final = 6.0
+_WATCH_INTERVAL_S: Final = 1.0
 _BACKOFF_MS: Final = (100, 200, 400, 800, 1_600, 2_000)
 
 OnReady = Callable[[bool, str], None]
@@ -50,6 +53,8 @@ class Publisher:
         self._in_flight_bytes_max: Final = in_flight_bytes_max
         self._in_flight = 0
         self._in_flight_bytes = 0
+        self._moved_s = 0.0  # When an append ended last, while some are under way.
+        self._watching = False
         self._writer: Writer | None = None
         self._broken: Writer | None = None  # Lost, and still to be closed.
         self._reason = "not started"
@@ -103,6 +108,12 @@ class Publisher:
             raise LogUnavailableError(f"the event log is not available: {self._reason}")
         if self._in_flight >= self._in_flight_max or self._in_flight_bytes + size > self._in_flight_bytes_max:
             raise LogUnavailableError(f"{self._in_flight} appends are under way; try again later")
+        loop = asyncio.get_running_loop()
+        if not self._in_flight:
+            self._moved_s = loop.time()
+        if not self._watching:
+            self._watching = True
+            loop.call_later(_WATCH_INTERVAL_S, self._watch, loop)
         self._in_flight += 1
         self._in_flight_bytes += size
         try:
@@ -113,6 +124,7 @@ class Publisher:
         finally:
             self._in_flight -= 1
             self._in_flight_bytes -= size
+            self._moved_s = loop.time()
 
     async def close(self) -> None:
         """Close the writer; appends under way end with their outcome or with LogUnavailableError."""
@@ -131,6 +143,15 @@ class Publisher:
             error = self._task.exception()
             if error is not None and not isinstance(error, LogClosedError):
                 raise error
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """When nothing has ended for a while, whoever calls now is told at once instead of waiting in the same queue."""
+        self._watching = self._in_flight > 0
+        if not self._watching:
+            return
+        loop.call_later(_WATCH_INTERVAL_S, self._watch, loop)
+        if self._writer is not None and loop.time() - self._moved_s > _STALL_S:
+            self._lose(self._writer, f"no append has ended for {_STALL_S} s")
 
     def _lose(self, writer: Writer, reason: str) -> None:
         # Many callers fail with the same writer; only the first finds it still in use.

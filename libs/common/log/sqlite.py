@@ -18,7 +18,7 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.errors import LogClosedError, LogUnavailableError
 from libs.common.log.file_locks import FileLocks
 from libs.common.log.membership import Member
-from libs.common.log.port import Appended, OnAssigned, OnRevoked
+from libs.common.log.port import OnAssigned, OnRevoked
 from libs.common.log.sqlite_file import file_errors, open_connection, prepare_file
 from libs.common.log.sqlite_reader import ReaderPool, SqliteReader
 from libs.common.log.sqlite_writer import BUSY_MS, AppendJob, SqliteWriter, TrimJob, WriterThread
@@ -143,8 +143,6 @@ class SqliteLog:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writing.submit_trim(
             TrimJob(
-                stream=stream,
-                partition=partition,
                 partition_id=partition_id,
                 before_offset=before_offset,
                 before_ms=self.clock.now_ms() - self._retention_ms,
@@ -198,11 +196,11 @@ class SqliteLog:
                 self._bounds[place] = (begin, end)
                 self.wakeup.wake(place)
 
-    def _committed(self, job: AppendJob, appended: Appended) -> None:
-        place = (job.stream, job.partition)
-        begin, end = self._bounds.get(place, (0, 0))
-        self._bounds[place] = (begin, max(end, appended.last_offset + 1))
-        self.wakeup.wake(place)
+    def _committed(self, ends: Mapping[Place, int]) -> None:
+        for place, after in ends.items():
+            begin, end = self._bounds.get(place, (0, 0))
+            self._bounds[place] = (begin, max(end, after))
+            self.wakeup.wake(place)
 
     def _submit(self, job: AppendJob) -> None:
         self.looking()

@@ -14,20 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
-
 from libs.common.clock import Clock
 from libs.common.errors import LogClosedError, OffsetOutOfRangeError
-from libs.common.log.port import Headers, Record
-from libs.common.log.sqlite_file import OFFSET_END, PLACE_BITS, file_errors, open_connection
+from libs.common.log.port import Record
+from libs.common.log.sqlite_file import file_errors, open_connection
+from libs.common.log.sqlite_rows import read_records
 from libs.common.log.wakeup import Wakeup
 
 _DIRECT_RECORDS_MAX: Final = 64
-_POLL_BYTES_MAX: Final = 16 * 1024 * 1024
 _THREADS: Final = 2
 _BUSY_MS: Final = 2_000
-
-_headers: Final = msgspec.msgpack.Decoder(Headers)
 
 
 class SharedFile(Protocol):
@@ -178,33 +174,3 @@ class SqliteReader:
         if self._closed:
             raise LogClosedError
         return self._file.looking()
-
-
-def read_records(
-    connection: sqlite3.Connection, stream: str, partition: int, partition_id: int, offset: int, limit: int
-) -> list[Record]:
-    """Up to `limit` records of a partition from `offset` on, at least one where there is one, and not many more than 16 MiB."""
-    base = partition_id << PLACE_BITS
-    cursor = connection.execute(
-        "SELECT place, timestamp_ms, key, value, headers FROM records WHERE place >= ? AND place < ? ORDER BY place LIMIT ?",
-        (base + offset, base + OFFSET_END, limit),
-    )
-    records: list[Record] = []
-    size = 0
-    for place, timestamp_ms, key, value, headers in cursor:
-        records.append(
-            Record(
-                stream=stream,
-                partition=partition,
-                offset=place - base,
-                timestamp_ms=timestamp_ms,
-                key=key,
-                value=value,
-                headers=_headers.decode(headers),
-            )
-        )
-        size += len(value)
-        if size > _POLL_BYTES_MAX:
-            cursor.close()
-            break
-    return records

@@ -11,29 +11,26 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from libs.common.clock import Clock
 from libs.common.errors import LogClosedError, LogUnavailableError
 from libs.common.log.batch import check_batch
 from libs.common.log.port import Appended, NewRecord
-from libs.common.log.sqlite_file import PLACE_BITS, begin_writing, file_errors, is_outage, open_connection
+from libs.common.log.sqlite_file import begin_writing, file_errors, is_outage, open_connection
+from libs.common.log.sqlite_rows import RowBatch, delete_old, insert_batches, make_row
 
 BUSY_MS: Final = 5_000  # How long another process's transaction is waited for.
 
 _APPEND_TIMEOUT_S: Final = 20.0
+_WATCH_INTERVAL_S: Final = 1.0
 _GROUP_BYTES_MAX: Final = 8 * 1024 * 1024
 _PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
 _TRIM_ROWS: Final = 2_000  # Per transaction, so that appends are not held up.
-
-_headers: Final = msgspec.msgpack.Encoder()
-
-Row = tuple[str, bytes, bytes]  # Key, value and encoded headers.
 
 
 @dataclass(slots=True, eq=False)
@@ -43,18 +40,15 @@ class WriterState:
     broken: bool = False
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False)
 class AppendJob:
     """A batch for the thread, and where its outcome goes."""
 
     writer: WriterState
     stream: str
     partition: int
-    partition_id: int
-    compacted: bool
-    rows: list[Row]
+    batch: RowBatch
     size: int
-    now_ms: int
     future: asyncio.Future[Appended]
 
 
@@ -62,27 +56,33 @@ class AppendJob:
 class TrimJob:
     """Records to delete: before this offset, and older than this time."""
 
-    stream: str
-    partition: int
     partition_id: int
     before_offset: int
     before_ms: int
     future: asyncio.Future[None]
 
 
-Outcome = tuple[AppendJob, Appended | BaseException]
+Outcome = tuple[AppendJob, Appended | Exception]
 
 
 class WriterThread:
-    """Owns the connection that writes. `on_committed` is called in the event loop for every batch that is durable."""
+    """Owns the connection that writes.
 
-    def __init__(self, path: Path, on_committed: Callable[[AppendJob, Appended], None], *, busy_ms: int) -> None:
+    `on_committed` is called in the event loop with the new ends of partitions, by stream and number, once they are durable.
+    """
+
+    def __init__(
+        self, path: Path, on_committed: Callable[[Mapping[tuple[str, int], int]], None], *, busy_ms: int
+    ) -> None:
         self._path: Final = path
         self._busy_ms: Final = busy_ms
         self._on_committed: Final = on_committed
         self._loop: Final = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[AppendJob | TrimJob | None] = queue.SimpleQueue()
+        self._pending: deque[AppendJob] = deque()
         self._pending_bytes = 0
+        self._moved_s = 0.0  # When something was done last, while something is pending.
+        self._watching = False
         self._connection: sqlite3.Connection | None = None
         self._thread: Final = threading.Thread(target=self._run, name=f"log-writer {path.name}", daemon=True)
         self._thread.start()
@@ -91,6 +91,12 @@ class WriterThread:
         """Queue a batch. Raises LogUnavailableError when too much waits already."""
         if self._pending_bytes + job.size > _PENDING_BYTES_MAX:
             raise LogUnavailableError("too many appends wait for the disk")
+        if not self._pending:
+            self._moved_s = self._loop.time()
+        if not self._watching:
+            self._watching = True
+            self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
+        self._pending.append(job)
         self._pending_bytes += job.size
         self._jobs.put(job)
 
@@ -103,18 +109,47 @@ class WriterThread:
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
-    # Everything below runs in the thread, but `_deliver`.
+    def _watch(self) -> None:
+        """One timer for all appends: a time-out for each costs more than all the rest of an append."""
+        self._watching = bool(self._pending)
+        if not self._watching:
+            return
+        self._loop.call_later(_WATCH_INTERVAL_S, self._watch)
+        if self._loop.time() - self._moved_s > _APPEND_TIMEOUT_S:
+            for job in self._pending:
+                job.writer.broken = True
+                reason = f"{self._path}: the disk did not take an append within {_APPEND_TIMEOUT_S} s"
+                resolve(job.future, None, LogUnavailableError(reason))
+
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        """Tell the callers. The thread takes batches in the order in which they were submitted."""
+        self._moved_s = self._loop.time()
+        ends: dict[tuple[str, int], int] = {}
+        for job, outcome in outcomes:
+            self._pending.popleft()
+            self._pending_bytes -= job.size
+            if isinstance(outcome, Appended):
+                ends[job.stream, job.partition] = outcome.last_offset + 1
+        self._on_committed(ends)
+        for job, outcome in outcomes:
+            if isinstance(outcome, Appended):
+                resolve(job.future, outcome, None)
+            else:
+                resolve(job.future, None, outcome)
+
+    # Everything below runs in the thread.
 
     def _run(self) -> None:
         stopping = False
         while not stopping:
             group, other = self._gather()
             if group:
-                self._post(self._write(group))
+                self._call(self._deliver, self._write(group))
             if isinstance(other, TrimJob):
                 self._trim(other)
             elif other is None:
                 stopping = True
+        self._abandon_trims()
         self._disconnect()
 
     def _gather(self) -> tuple[list[AppendJob], TrimJob | type[AppendJob] | None]:
@@ -159,7 +194,7 @@ class WriterThread:
             connection = self._connect()
             try:
                 begin_writing(connection, busy_ms=self._busy_ms)
-                appended = [_insert(connection, job) for job in group]
+                appended = insert_batches(connection, [job.batch for job in group])
                 connection.execute("COMMIT")
             except BaseException as error:
                 if isinstance(error, sqlite3.Error) and is_outage(error):
@@ -172,13 +207,15 @@ class WriterThread:
 
     def _trim(self, job: TrimJob) -> None:
         """Delete some rows; the rest goes to the back of the queue."""
-        outcome: BaseException | None = None
+        outcome: Exception | None = None
         try:
             with file_errors(self._path):
                 connection = self._connect()
                 try:
                     begin_writing(connection, busy_ms=self._busy_ms)
-                    more = _delete(connection, job)
+                    more = delete_old(
+                        connection, job.partition_id, job.before_offset, job.before_ms, rows_max=_TRIM_ROWS
+                    )
                     connection.execute("COMMIT")
                 except BaseException:
                     self._disconnect()
@@ -188,8 +225,13 @@ class WriterThread:
                 return
         except (LogUnavailableError, sqlite3.Error) as error:
             outcome = error
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_resolve, job.future, None, outcome)
+        self._call(resolve, job.future, None, outcome)
+
+    def _abandon_trims(self) -> None:
+        """Deletions that are queued behind the end; deleting later is as good."""
+        with contextlib.suppress(queue.Empty):
+            while job := self._jobs.get_nowait():
+                self._call(resolve, job.future, None, LogClosedError())
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -202,19 +244,10 @@ class WriterThread:
             with contextlib.suppress(sqlite3.Error):  # Closing rolls back; a failing disk may refuse even that.
                 connection.close()
 
-    def _post(self, outcomes: list[Outcome]) -> None:
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
         # Once the loop is closed nobody waits for outcomes any more.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._deliver, outcomes)
-
-    def _deliver(self, outcomes: list[Outcome]) -> None:
-        for job, outcome in outcomes:
-            self._pending_bytes -= job.size
-            if isinstance(outcome, BaseException):
-                _resolve(job.future, None, outcome)
-            else:
-                self._on_committed(job, outcome)
-                _resolve(job.future, outcome, None)
+            self._loop.call_soon_threadsafe(function, *arguments)
 
 
 class SqliteWriter:
@@ -235,24 +268,10 @@ class SqliteWriter:
         size = check_batch(records)
         partition_id, compacted = self._places[stream, partition]
         future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        job = AppendJob(
-            writer=self._state,
-            stream=stream,
-            partition=partition,
-            partition_id=partition_id,
-            compacted=compacted,
-            rows=[_row(record) for record in records],
-            size=size,
-            now_ms=self._clock.now_ms(),
-            future=future,
-        )
+        batch = RowBatch(partition_id, compacted, [make_row(record) for record in records], self._clock.now_ms())
         try:
-            self._submit(job)
-            async with asyncio.timeout(_APPEND_TIMEOUT_S):
-                return await future
-        except TimeoutError:
-            self._state.broken = True
-            raise LogUnavailableError(f"the disk did not take an append within {_APPEND_TIMEOUT_S} s") from None
+            self._submit(AppendJob(self._state, stream, partition, batch, size, future))
+            return await future
         except LogUnavailableError:
             self._state.broken = True
             raise
@@ -262,65 +281,10 @@ class SqliteWriter:
         self._state.broken = True
 
 
-def _row(record: NewRecord) -> Row:
-    record.key.encode()  # What is not Unicode must fail here, with its caller, and not in the thread.
-    return record.key, record.value, _headers.encode(record.headers)
-
-
-def _insert(connection: sqlite3.Connection, job: AppendJob) -> Appended:
-    end, newest_ms = connection.execute(
-        "SELECT end_offset, timestamp_ms FROM partitions WHERE id = ?", (job.partition_id,)
-    ).fetchone()
-    timestamp_ms = max(newest_ms, job.now_ms)
-    place = (job.partition_id << PLACE_BITS) + end
-    connection.executemany(
-        "INSERT INTO records (place, timestamp_ms, key, value, headers) VALUES (?, ?, ?, ?, ?)",
-        [(place + index, timestamp_ms, *row) for index, row in enumerate(job.rows)],
-    )
-    if job.compacted:
-        _compact(connection, job, place)
-    after = end + len(job.rows)
-    connection.execute(
-        "UPDATE partitions SET end_offset = ?, timestamp_ms = ? WHERE id = ?", (after, timestamp_ms, job.partition_id)
-    )
-    return Appended(first_offset=end, last_offset=after - 1, timestamp_ms=timestamp_ms)
-
-
-def _compact(connection: sqlite3.Connection, job: AppendJob, place: int) -> None:
-    """Delete what the new records supersede."""
-    for index, (key, _, _) in enumerate(job.rows):
-        identity = (job.partition_id, key)
-        old = connection.execute("SELECT place FROM newest WHERE partition_id = ? AND key = ?", identity).fetchone()
-        if old is not None:
-            connection.execute("DELETE FROM records WHERE place = ?", old)
-        connection.execute(
-            "INSERT OR REPLACE INTO newest (partition_id, key, place) VALUES (?, ?, ?)", (*identity, place + index)
-        )
-
-
-def _delete(connection: sqlite3.Connection, job: TrimJob) -> bool:
-    """Delete up to a bound; whether there is more."""
-    begin, end = connection.execute(
-        "SELECT begin_offset, end_offset FROM partitions WHERE id = ?", (job.partition_id,)
-    ).fetchone()
-    base = job.partition_id << PLACE_BITS
-    stop = min(job.before_offset, end, begin + _TRIM_ROWS)
-    kept = connection.execute(
-        "SELECT place FROM records WHERE place >= ? AND place < ? AND timestamp_ms >= ? ORDER BY place LIMIT 1",
-        (base + begin, base + stop, job.before_ms),
-    ).fetchone()
-    if kept is not None:
-        stop = kept[0] - base
-    if stop <= begin:
-        return False
-    connection.execute("DELETE FROM records WHERE place >= ? AND place < ?", (base + begin, base + stop))
-    connection.execute("UPDATE partitions SET begin_offset = ? WHERE id = ?", (stop, job.partition_id))
-    return kept is None and stop < min(job.before_offset, end)
-
-
-def _resolve(
-    future: asyncio.Future[Appended] | asyncio.Future[None], result: Appended | None, error: BaseException | None
+def resolve(
+    future: asyncio.Future[Appended] | asyncio.Future[None], result: Appended | None, error: Exception | None
 ) -> None:
+    """Set a future's outcome, unless it has one: its caller may be gone."""
     if future.done():
         return
     if error is not None:
