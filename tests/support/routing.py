@@ -6,7 +6,8 @@ Used by tests of the router on every log and by the simulation. Nothing here dec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ from services.router.routing_state import RoutingState
 from services.router.settings import RouterSettings
 from services.router.snapshot_schedule import SnapshotReport
 from services.router.tenure import Partition
+from tests.support.waiting import eventually
 
 
 def a_configuration(**changes: Any) -> Configuration:
@@ -150,6 +152,15 @@ class Desk:
         finally:
             await writer.close()
 
+    async def decided(self, worker: PartitionWorker) -> None:
+        """Wait until the worker has decided every input that stands on the log, and appended what followed."""
+
+        async def done() -> bool:
+            end_offset = await self.log.end_offset(ROUTING_INPUTS, self.number)
+            return worker.tenure is not None and worker.tenure.appended_input >= end_offset
+
+        await eventually(done)
+
     async def facts(self) -> list[Any]:
         """The admitted facts on the log, in order."""
         return [decode_event(record) for record in await self.admitted()]
@@ -162,6 +173,20 @@ class Desk:
             for record in await read_all(self.log, ROUTING_EVENTS, self.number)
             if fence.admit(record) and not isinstance(decode_event(record), WriterStarted)
         ]
+
+
+@asynccontextmanager
+async def working(desk: Desk) -> AsyncIterator[PartitionWorker]:
+    """A worker at work; what it fails with is raised at the end."""
+    worker = desk.worker()
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await asyncio.wait([task], timeout=10)
+        assert task.done(), "the worker did not stop"
+        task.result()
 
 
 async def read_all(log: EventLog, stream: str, partition: int) -> list[Record]:

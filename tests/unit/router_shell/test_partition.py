@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -27,25 +25,11 @@ from libs.common.log.port import NewRecord
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
 from libs.common.testing.builders import START_MS, a_contact_received, a_set_presence, an_accept
 from services.router.core.snapshot import state_equal
-from services.router.partition import PartitionWorker, Phase
+from services.router.partition import Phase
 from services.router.recovery import recover
 from services.router.tenure import DeposedError
-from tests.support.routing import Desk, a_configuration, a_settings, end, headers, of_type, read_all
+from tests.support.routing import Desk, a_configuration, a_settings, end, headers, of_type, read_all, working
 from tests.support.waiting import eventually
-
-
-@asynccontextmanager
-async def working(desk: Desk) -> AsyncIterator[PartitionWorker]:
-    """A worker at work; what it fails with is raised at the end."""
-    worker = desk.worker()
-    task = asyncio.create_task(worker.run())
-    try:
-        yield worker
-    finally:
-        worker.stop()
-        await asyncio.wait([task], timeout=5)
-        assert task.done(), "the worker did not stop"
-        task.result()
 
 
 @pytest.fixture
@@ -58,29 +42,19 @@ def log(clock: VirtualClock) -> MemoryLog:
     return MemoryLog(1, clock)
 
 
-async def decided(desk: Desk, worker: PartitionWorker) -> None:
-    """Wait until the worker has decided every input that stands on the log."""
-
-    async def done() -> bool:
-        end_offset = await desk.log.end_offset(ROUTING_INPUTS, desk.number)
-        return worker.tenure is not None and worker.tenure.appended_input >= end_offset
-
-    await eventually(done)
-
-
 async def test_a_message_is_offered_and_assigned(log: MemoryLog, clock: VirtualClock) -> None:
     # given
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await desk.give(a_set_presence("anna"))
-        await decided(desk, worker)
+        await desk.decided(worker)
         # when
         await desk.give(a_contact_received(queue="orders"))
-        await decided(desk, worker)
+        await desk.decided(worker)
         (offer,) = of_type(desk.notes.facts, OfferMade)
         await desk.give(an_accept(offer.offer_id, "anna"))
-        await decided(desk, worker)
+        await desk.decided(worker)
     # then
     facts = await desk.facts()
     assert [type(fact) for fact in facts[-3:]] == [ContactQueued, OfferMade, ContactAssigned]
@@ -90,11 +64,11 @@ async def test_a_message_is_offered_and_assigned(log: MemoryLog, clock: VirtualC
 async def test_facts_carry_their_input_and_their_writers_term(log: MemoryLog, clock: VirtualClock) -> None:
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await desk.give(a_set_presence("bruno"))
-        await decided(desk, worker)
+        await desk.decided(worker)
         appended = await desk.give(a_contact_received(queue="general"), correlation_id="from the webhook")
-        await decided(desk, worker)
+        await desk.decided(worker)
 
     started, *_, queued, offered = await read_all(log, ROUTING_EVENTS, 0)
     assert isinstance(decode_event(started), WriterStarted)
@@ -114,7 +88,7 @@ async def test_the_configuration_is_told_once(log: MemoryLog, clock: VirtualCloc
     desk = Desk(log, clock)
     for _ in range(3):
         async with working(desk) as worker:
-            await decided(desk, worker)
+            await desk.decided(worker)
 
     told = [decode_event(record) for record in await read_all(log, ROUTING_INPUTS, 0)]
     assert [type(event) for event in told] == [ConfigurePool]
@@ -127,13 +101,13 @@ async def test_a_message_from_before_the_first_configuration_is_not_lost(log: Me
     await desk.give(a_contact_received(1), a_contact_received(2))
     # when
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
     # then
     queued = of_type(await desk.facts(), ContactQueued)
     assert [fact.contact_id for fact in queued] == [a_contact_received(n).contact_id for n in (1, 2)]
     # and it is put back once, not for ever
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
     assert await log.end_offset(ROUTING_INPUTS, 0) == 5
 
 
@@ -142,9 +116,9 @@ async def test_an_input_of_an_unknown_pool_is_refused_and_harms_only_itself(
 ) -> None:
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await desk.give(a_set_presence("anna", pool="nowhere"), a_set_presence("anna"))
-        await decided(desk, worker)
+        await desk.decided(worker)
         assert worker.tenure is not None
         assert list(worker.tenure.state.pools) == ["care"]
 
@@ -163,10 +137,10 @@ async def test_a_record_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(
     rubbish = NewRecord(key="care", value=b'{"type": "nothing.we.know"}', headers=(("ce_id", b"1"),))
     nameless = NewRecord(key="care", value=b"{}")
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await writer.append(ROUTING_INPUTS, 0, (rubbish, nameless))
         await desk.give(a_set_presence("anna"))
-        await decided(desk, worker)
+        await desk.decided(worker)
 
     assert [record.value for record, _ in desk.dead_letters.letters] == [rubbish.value, nameless.value]
     assert len(of_type(await desk.facts(), PresenceChanged)) == 1
@@ -176,18 +150,18 @@ async def test_an_offer_runs_out_when_its_time_has_come(log: MemoryLog, clock: V
     # given
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await desk.give(a_set_presence("anna"), a_contact_received(queue="orders"))
-        await decided(desk, worker)
+        await desk.decided(worker)
         (offer,) = of_type(desk.notes.facts, OfferMade)
         # The time has nearly come.
         clock.advance_ms(19_999)
-        await decided(desk, worker)
+        await desk.decided(worker)
         assert not of_type(desk.notes.facts, OfferExpired)
         # when
         clock.advance_ms(1)
         await eventually(lambda: of_type(desk.notes.facts, OfferExpired))
-        await decided(desk, worker)
+        await desk.decided(worker)
     # then
     (expired,) = of_type(await desk.facts(), OfferExpired)
     assert expired.offer_id == offer.offer_id
@@ -200,9 +174,9 @@ async def test_an_offer_that_ran_out_while_nobody_worked_expires_after_the_resta
 ) -> None:
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await desk.give(a_set_presence("anna"), a_contact_received(queue="orders"))
-        await decided(desk, worker)
+        await desk.decided(worker)
     clock.advance_ms(3_600_000)
     async with working(desk):
         await eventually(lambda: of_type(desk.notes.facts, OfferExpired))
@@ -211,9 +185,9 @@ async def test_an_offer_that_ran_out_while_nobody_worked_expires_after_the_resta
 async def test_the_time_is_told_once_while_it_is_under_way(log: MemoryLog, clock: VirtualClock) -> None:
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await desk.give(a_set_presence("anna"), a_contact_received(queue="orders"))
-        await decided(desk, worker)
+        await desk.decided(worker)
         # given: what the worker reads comes late
         log.faults.pause_readers(ROUTING_INPUTS)
         before = await log.end_offset(ROUTING_INPUTS, 0)
@@ -224,7 +198,7 @@ async def test_the_time_is_told_once_while_it_is_under_way(log: MemoryLog, clock
         clock.advance_ms(120_000)
         log.faults.resume_readers(ROUTING_INPUTS)
         await eventually(lambda: of_type(desk.notes.facts, OfferExpired))
-        await decided(desk, worker)
+        await desk.decided(worker)
 
     told = of_type([decode_event(record) for record in await read_all(log, ROUTING_INPUTS, 0)], TimeAdvanced)
     assert len({event.now_ms for event in told}) == len(told)
@@ -237,14 +211,14 @@ async def _grown(log: MemoryLog, before: int) -> bool:
 async def test_a_restart_goes_on_from_what_stands_on_the_log(log: MemoryLog, clock: VirtualClock) -> None:
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await desk.give(a_set_presence("anna"), *(a_contact_received(n, queue="orders") for n in range(1, 6)))
-        await decided(desk, worker)
+        await desk.decided(worker)
         assert worker.tenure is not None
         before = worker.tenure.state.pools["care"]
     facts = await desk.facts()
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         assert worker.tenure is not None
         assert state_equal(worker.tenure.state.pools["care"], before)
         assert worker.tenure.term > 0
@@ -259,16 +233,16 @@ async def test_a_failed_append_drops_the_state_and_nothing_else(
     # given
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         await desk.give(a_set_presence("anna"))
-        await decided(desk, worker)
+        await desk.decided(worker)
         log.faults.fail_next_append(written=written, stream=ROUTING_EVENTS)
         # when
         await desk.give(a_contact_received(queue="orders"))
         await eventually(lambda: desk.phases.of(0)[-1] is Phase.RECOVERING)
         clock.advance_ms(5_000)
         await eventually(lambda: desk.notes.recoveries == 2)
-        await decided(desk, worker)
+        await desk.decided(worker)
     # then
     facts = await desk.facts()
     assert len(of_type(facts, ContactQueued)) == len(of_type(facts, OfferMade)) == 1
@@ -293,10 +267,10 @@ async def test_a_deposed_worker_finds_out_by_its_own_append_and_stops(log: Memor
     deposed = asyncio.create_task(older.worker().run())
     await eventually(lambda: older.phases.of(0)[-1] is Phase.LIVE)
     async with working(newer) as worker:
-        await decided(newer, worker)
+        await newer.decided(worker)
         # when
         await newer.give(a_set_presence("anna"), a_contact_received(queue="orders"))
-        await decided(newer, worker)
+        await newer.decided(worker)
         # then
         with pytest.raises(DeposedError):
             await deposed
@@ -318,7 +292,7 @@ async def test_a_batch_that_arrives_after_a_newer_writer_began_counts_for_nobody
     await older.give(a_contact_received(queue="orders"))
     await late.arrived.wait()
     async with working(newer) as worker:
-        await decided(newer, worker)
+        await newer.decided(worker)
         # when
         late.release()
         with pytest.raises(DeposedError):
@@ -326,7 +300,7 @@ async def test_a_batch_that_arrives_after_a_newer_writer_began_counts_for_nobody
         # then: the newer one goes on over the late batch
         (offer,) = of_type(newer.notes.facts, OfferMade)
         await newer.give(an_accept(offer.offer_id, "anna"))
-        await decided(newer, worker)
+        await newer.decided(worker)
     facts = await newer.facts()
     assert len(of_type(facts, ContactQueued)) == len(of_type(facts, OfferMade)) == 1
     assert len(of_type(facts, ContactAssigned)) == 1
@@ -340,21 +314,21 @@ async def test_a_batch_that_arrives_after_a_newer_writer_began_counts_for_nobody
 async def test_one_poll_is_one_batch(log: MemoryLog, clock: VirtualClock) -> None:
     desk = Desk(log, clock)
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         desk.notes.batches.clear()
         await desk.give(*(a_contact_received(n) for n in range(1, 101)))
-        await decided(desk, worker)
+        await desk.decided(worker)
     assert desk.notes.batches == [100]
 
 
 async def test_a_batch_holds_whole_inputs_and_no_more_than_it_may(log: MemoryLog, clock: VirtualClock) -> None:
     desk = Desk(log, clock, settings=a_settings(router_batch_records_max=10))
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
         desk.notes.batches.clear()
         # Nine that make one fact each, then one that makes two.
         await desk.give(*(a_contact_received(n, queue="general") for n in range(1, 10)), a_set_presence("bruno"))
-        await decided(desk, worker)
+        await desk.decided(worker)
     assert [type(fact) for fact in (await desk.facts())[-2:]] == [PresenceChanged, OfferMade]
     assert desk.notes.batches == [9, 2]
 
@@ -368,7 +342,7 @@ async def test_a_long_settling_is_split_and_goes_on_after_a_crash_in_between(
     worker = desk.worker()
     task = asyncio.create_task(worker.run())
     await desk.give(*(a_contact_received(n, queue="general") for n in range(1, 31)))
-    await decided(desk, worker)
+    await desk.decided(worker)
     # when: the second of the batches is never written, and the process dies
     first = log.faults.hold_next_append(stream=ROUTING_EVENTS)
     await desk.give(a_set_presence("anna"))
@@ -380,7 +354,7 @@ async def test_a_long_settling_is_split_and_goes_on_after_a_crash_in_between(
     assert len(of_type(await desk.facts(), OfferMade)) == 9
     # then
     async with working(desk) as worker:
-        await decided(desk, worker)
+        await desk.decided(worker)
     facts = await desk.facts()
     assert len({offer.contact_id for offer in of_type(facts, OfferMade)}) == 30
     assert len(of_type(facts, PresenceChanged)) == 1
