@@ -165,6 +165,11 @@ class Desk:
         """The admitted facts on the log, in order."""
         return [decode_event(record) for record in await self.admitted()]
 
+    async def written(self) -> list[Record]:
+        """The records of facts on the log, admitted or not, the beginnings of terms apart."""
+        records = await read_all(self.log, ROUTING_EVENTS, self.number)
+        return [record for record in records if not isinstance(decode_event(record), WriterStarted)]
+
     async def admitted(self) -> list[Record]:
         """The records of admitted facts on the log, in order, the beginnings of terms apart."""
         fence = Fence(None)
