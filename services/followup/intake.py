@@ -64,7 +64,7 @@ class Intake:
                 case MessageJoined() as fact:
                     await self._joined(connection, fact)
                 case ContactResolved() as fact:
-                    await self._resolved(connection, fact, correlation_id)
+                    await self._resolved(connection, fact)
                 case PoolConfigured() as fact:
                     await self._configured(connection, fact)
                 case _:
@@ -97,6 +97,7 @@ class Intake:
             "automatic": fact.automatic,
             "email_message_id": fact.email_message_id,
             "email_references": _SEPARATOR.join(fact.email_references),
+            "correlation_id": correlation_id,
             "changed_ms": fact.at_ms,
         }
         await connection.execute(upsert(connection, contacts, row, key=("contact_id",)))
@@ -147,7 +148,7 @@ class Intake:
             )
         )
 
-    async def _resolved(self, connection: AsyncConnection, fact: ContactResolved, correlation_id: str) -> None:
+    async def _resolved(self, connection: AsyncConnection, fact: ContactResolved) -> None:
         row = await self._contact(connection, fact.contact_id)
         if row is None:
             # Resolved before this service was ever started: there is nobody to write to.
@@ -173,7 +174,8 @@ class Intake:
             email_message_id=row["email_message_id"],
             email_references=tuple(str(row["email_references"]).split()),
         )
-        await self._order(connection, order, planned, fact.at_ms, correlation_id)
+        # The id of the webhook that opened the contact, not that of the agent's click: one id leads from the one to the other.
+        await self._order(connection, order, planned, fact.at_ms, row["correlation_id"])
 
     async def _order(
         self, connection: AsyncConnection, order: MailOrder, planned: plan.Plan, at_ms: int, correlation_id: str

@@ -91,6 +91,9 @@ class MailSender:
         order = _decoder.decode(item.payload)
         with correlated(item.correlation_id or None):
             result = await self._try(item, order, begin_delivery)
+            get_logger(__name__).info(
+                "mail", kind=order.kind.value, contact=order.contact_id, outcome=type(result).__name__
+            )
         outcome = {Sent: "sent", Refused: "failed", Later: "postponed"}[type(result)]
         self._metrics.mails.labels(order.kind.value, outcome).inc()
         return result

@@ -24,6 +24,7 @@ from libs.common.events.outbound import AnyDelivery
 from libs.common.log.port import NewRecord
 from libs.common.log.publisher import Publisher
 from libs.common.log.streams import DEAD_LETTERS, DELIVERY_EVENTS, ROUTING_INPUTS
+from libs.common.logging import get_logger
 from libs.common.metrics import Metrics
 from services.ingest.channels.port import AccountContext, AttachmentContent, ItemProblem, Normalised
 from services.ingest.classify import RuleInPlace, classify
@@ -128,8 +129,11 @@ class Receiver:
             receipts.append(Receipt(message_id=message.id, contact_hint=contact, duplicate=message.id in self._recent))
         for batch in _batches(records):
             await self._publisher.append(ROUTING_INPUTS, account.pool, batch)
-        for message in messages:
-            self._remember(message.id)
+        for receipt in receipts:
+            self._remember(receipt.message_id)
+            get_logger(__name__).info(
+                "message_received", account=account.name, message=receipt.message_id, contact=receipt.contact_hint
+            )
         return receipts
 
     async def _append_deliveries(

@@ -19,7 +19,7 @@ from libs.common.events.codec import encode_record, encode_value
 from libs.common.events.outbound import MessageFailed, MessageSent, ReplyRequested
 from libs.common.log.publisher import Publisher
 from libs.common.log.streams import DELIVERY_EVENTS
-from libs.common.logging import correlated
+from libs.common.logging import correlated, get_logger
 from libs.common.metrics import Metrics
 from libs.common.outbox import Outbox, OutboxItem, OutboxState, Outcome
 from libs.common.outbox_runner import BeginDelivery, Later, Refused, Result, Sent
@@ -85,6 +85,9 @@ class Senders:
             return Later(reason="another process took this reply over")
         with correlated(item.correlation_id or None), self._metrics.delivery_seconds.labels(reply.channel).time():
             result = await self._try(sender, reply, account, means)
+            get_logger(__name__).info(
+                "reply", message=reply.message_id, contact=reply.contact_id, outcome=type(result).__name__
+            )
         outcome = {Sent: "sent", Refused: "failed", Later: "postponed"}[type(result)]
         self._metrics.deliveries.labels(reply.channel, outcome).inc()
         return result

@@ -28,6 +28,7 @@ contacts: Final = sa.Table(
     sa.Column("automatic", sa.Boolean, nullable=False),
     sa.Column("email_message_id", sa.Text, nullable=True),
     sa.Column("email_references", sa.Text, nullable=False),
+    sa.Column("correlation_id", sa.String(200), nullable=False),
     sa.Column("changed_ms", sa.BigInteger, nullable=False, index=True),
 )
 # Which mail address belongs to a handle of another kind, from messages that carried both.

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("automatic", sa.Boolean, nullable=False),
         sa.Column("email_message_id", sa.Text, nullable=True),
         sa.Column("email_references", sa.Text, nullable=False),
+        sa.Column("correlation_id", sa.String(200), nullable=False),
         sa.Column("changed_ms", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_followup_contacts_changed_ms", "followup_contacts", ["changed_ms"])
