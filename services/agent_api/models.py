@@ -161,9 +161,10 @@ class OfferReason(BaseModel):
 
 
 class Offer(BaseModel):
-    """A contact that an agent may take until `expires_at`."""
+    """A contact that `agent` may take until `expires_at`. Supervisors hear of everybody's offers."""
 
     id: str
+    agent: str
     contact: Contact
     expires_at: datetime
     reason: OfferReason

@@ -60,9 +60,10 @@ def contact_body(contact: ContactRow, customer: CustomerRow | None) -> dict[str,
 
 
 def offer_body(offer: OfferRow, contact: dict[str, Any]) -> dict[str, Any]:
-    """An open offer with the contact that is offered and why this agent got it."""
+    """An open offer with the contact that is offered, the agent who may take it, and why it is this agent."""
     return {
         "id": offer.offer_id,
+        "agent": offer.agent_id,
         "contact": contact,
         "expires_at": rfc3339(offer.expires_ms),
         "reason": offer.reason,

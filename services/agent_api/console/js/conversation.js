@@ -1,0 +1,172 @@
+// The open contact: its head, what was said, the boxes to answer in, and beside them the customer and the history.
+// It reads everything again, one request at a time, whenever a frame says that something happened. Called by the desk.
+
+import { command, get, list, Problem } from "./api.js";
+import { drawCard } from "./card.js";
+import { everySecond, nowMs } from "./clock.js";
+import { drawComposer } from "./composer.js";
+import { h, keep, replace, say } from "./dom.js";
+import { drawHistory } from "./history.js";
+import { channelLabel, customerName, explainProblem, stateLabel, subjectOf } from "./labels.js";
+import { drawMessage, showMessage } from "./messages.js";
+import { notify } from "./notices.js";
+import { askHowItEnded } from "./resolve.js";
+import { formatCountdown, formatTime, t } from "./words.js";
+
+const WORKABLE = new Set(["active", "held"]);
+// So near the end one reads the newest message, and the next one comes into sight by itself.
+const NEAR_END_PX = 80;
+
+/** `{element, focus(), end()}`. */
+export function drawConversation(console, contactId) {
+  const { me, work } = console;
+  const path = `/v1/contacts/${encodeURIComponent(contactId)}`;
+  const head = h("header", { class: "head" });
+  const thread = h("ol", { class: "thread", tabindex: "0", "aria-label": t("messages") });
+  const composer = drawComposer({ contactId, path, onSent: () => refresh() });
+  const card = drawCard(contactId);
+  const history = drawHistory();
+  const element = h(
+    "article",
+    { class: "contact", "aria-label": t("contact") },
+    h("div", { class: "talk" }, head, thread, composer.element),
+    h("aside", { class: "beside" }, card.element, history.element),
+  );
+  let contact = null;
+  let ended = false;
+  let reading = false;
+  let again = false;
+
+  function showContact(newer) {
+    const changed = JSON.stringify(newer) !== JSON.stringify(contact);
+    contact = newer;
+    if (changed) drawHead();
+    composer.allow({ reply: WORKABLE.has(contact.state) && (contact.agent === me.id || me.role !== "agent"), reason: whyNot() });
+  }
+
+  function whyNot() {
+    if (contact.state === "wrap_up") return t("closed.wrap-up");
+    if (!WORKABLE.has(contact.state)) return t(contact.light === "green" ? "closed.resolved" : "closed.waiting");
+    return t("closed.not-yours", { agent: contact.agent });
+  }
+
+  function drawHead() {
+    const mine = contact.agent === me.id || me.role !== "agent";
+    replace(
+      head,
+      h("a", { class: "back", href: "#/", "aria-label": t("back") }, "‹"),
+      h(
+        "div",
+        { class: "title" },
+        h("h1", {}, subjectOf(contact)),
+        h(
+          "p",
+          { class: "muted facts" },
+          stateLabel(contact),
+          channelLabel(contact.channel),
+          h("span", {}, contact.queue),
+          h("span", {}, customerName(contact)),
+          h("time", { datetime: contact.received_at, title: contact.received_at }, formatTime(contact.received_at)),
+          contact.state === "wrap_up" && contact.wrap_up_until && h("span", { class: "until", data: { until: contact.wrap_up_until } }),
+          contact.disposition && h("span", {}, contact.disposition),
+        ),
+      ),
+      mine && WORKABLE.has(contact.state) && h("button", { type: "button", class: "primary", on: { click: resolve } }, t("resolve")),
+      mine && contact.state === "wrap_up" && h("button", { type: "button", class: "primary", on: { click: finish } }, t("wrap-up-done")),
+    );
+    tick();
+  }
+
+  function tick() {
+    const until = head.querySelector(".until");
+    if (until) say(until, t("wrap-up-left", { time: formatCountdown(Date.parse(until.dataset.until) - nowMs()) }));
+  }
+
+  /** Read it all; once more afterwards when something happened meanwhile. */
+  async function refresh() {
+    if (reading) {
+      again = true;
+      return;
+    }
+    reading = true;
+    try {
+      do {
+        again = false;
+        const [read, messages, entries] = await Promise.all([get(path), list(`${path}/messages`), list(`${path}/timeline`)]);
+        if (ended) return;
+        showContact(read);
+        showThread(messages, entries);
+        history.show(entries);
+        await card.show(read);
+      } while (again);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      if (!ended) showProblem(problem);
+    } finally {
+      reading = false;
+    }
+  }
+
+  function showProblem(problem) {
+    if (contact === null && problem.status === 404) replace(element, h("p", { class: "empty" }, explainProblem(problem)));
+    else notify(explainProblem(problem));
+  }
+
+  function showThread(messages, entries) {
+    const atEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < NEAR_END_PX;
+    const notes = entries
+      .filter((entry) => entry.type === "note.added")
+      .map((entry) => ({ id: entry.data.note_id, direction: "note", at: entry.at, agent: entry.agent, text: entry.data.text, attachments: [] }));
+    const items = [...messages, ...notes].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
+    const newest = thread.lastElementChild?.dataset.key;
+    keep(thread, items, (item) => item.id, () => drawMessage(), (item, message) => showMessage(item, message, customerName(contact)));
+    if (atEnd && thread.lastElementChild?.dataset.key !== newest) thread.lastElementChild?.scrollIntoView({ block: "end" });
+  }
+
+  async function resolve() {
+    const how = await askHowItEnded(contact);
+    if (how === null) return;
+    await act(`${path}/resolve`, how);
+  }
+
+  function finish() {
+    return act(`${path}/wrap-up/done`);
+  }
+
+  /** These take a new key each time: what has happened already is refused by the contact's state. */
+  async function act(address, body) {
+    element.setAttribute("aria-busy", "true");
+    try {
+      const answer = await command("POST", address, body);
+      work.applyContact(answer);
+      if (!ended) showContact(answer);
+      if (answer.state === "resolved") notify(t("resolved-notice", { name: customerName(answer) }));
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      notify(explainProblem(problem), "problem");
+    }
+    element.removeAttribute("aria-busy");
+    refresh();
+  }
+
+  function hear(frame) {
+    const concerned = frame.contact?.id ?? frame.offer?.contact?.id ?? frame.offer?.contact_id;
+    if (frame.type === "hello" || concerned === contactId) refresh();
+    if (concerned === contactId && frame.type === "message.failed") notify(t("message-failed-notice", { name: customerName(frame.contact) }), "problem");
+  }
+
+  const stopTicking = everySecond(tick);
+  console.frameListeners.add(hear);
+  const known = work.find(contactId);
+  if (known) showContact(known);
+  refresh();
+  return {
+    element,
+    focus: () => (known?.agent === me.id ? composer.focus() : thread.focus()),
+    end() {
+      ended = true;
+      stopTicking();
+      console.frameListeners.delete(hear);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+// The agent's desk: offers and contacts at the left, the open contact beside them. Called by main.
+
+import { drawContactList } from "./contacts.js";
+import { drawConversation } from "./conversation.js";
+import { h, replace } from "./dom.js";
+import { drawOffers } from "./offers.js";
+import { t } from "./words.js";
+
+/** `{element, open(contactId or null), end()}`. */
+export function drawDesk(console) {
+  const offers = drawOffers(console);
+  const contacts = drawContactList(console);
+  const middle = h("div", { class: "middle" });
+  const element = h("main", { class: "desk" }, h("div", { class: "left" }, offers.element, contacts.element), middle);
+  let conversation = null;
+  let opened;
+
+  function open(contactId) {
+    if (contactId === opened) return;
+    opened = contactId;
+    conversation?.end();
+    conversation = contactId === null ? null : drawConversation(console, contactId);
+    replace(middle, conversation?.element ?? h("p", { class: "empty" }, t("nothing-open")));
+    // On a narrow page only one of the two is seen.
+    element.dataset.showing = contactId === null ? "work" : "contact";
+    console.work.look(contactId);
+    contacts.mark(contactId);
+    conversation?.focus();
+  }
+
+  return {
+    element,
+    open,
+    end() {
+      offers.end();
+      contacts.end();
+      conversation?.end();
+      console.work.look(null);
+    },
+  };
+}
