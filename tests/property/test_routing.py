@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from libs.common.events.inputs import (
     AcceptOffer,
@@ -32,6 +40,7 @@ from libs.common.events.routing import (
     PoolFact,
 )
 from libs.common.testing.builders import POOL, START_MS
+from services.router.core import capability, matching
 from services.router.core.decide import decide
 from services.router.core.invariants import check
 from services.router.core.model import PoolState, new_state
@@ -341,12 +350,29 @@ class PoolHistory(RuleBasedStateMachine):
         assert digest(again) == digest(self.state)
 
 
-TestPoolHistory = PoolHistory.TestCase
-TestPoolHistory.settings = settings(
-    max_examples=80,
-    stateful_step_count=40,
-    deadline=None,
-    database=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+@pytest.mark.parametrize(
+    ("module", "limit", "value"),
+    [
+        (matching, "_FEW", 8),  # As it is: in a small pool agents are compared one by one.
+        (matching, "_FEW", 0),  # The first with each set of skills.
+        (capability, "_PROFILES_MAX", 0),  # Along the idle order.
+        (matching, "_DIRTY_AGENTS_MAX", 0),  # From every class of contacts, not from the freed agents.
+    ],
+    ids=["few agents", "by profile", "along the order", "every class"],
 )
+def test_every_promise_holds_in_every_history(
+    module: Any, limit: str, value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the matching goes about it: the ways that only a large pool would take are tried on small ones too."""
+    monkeypatch.setattr(module, limit, value)
+    run_state_machine_as_test(
+        PoolHistory,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+        ),
+    )

@@ -7,7 +7,7 @@ hold for one configuration of the pool and appear in nothing that is decided. Bu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -18,22 +18,29 @@ from services.router.core.entities import Agent, Skills
 # Requirements that are kept once computed. When there are more, all go, and those in use come back at their next use.
 _REQUIREMENTS_MAX: Final = 20_000
 
+# Different sets of skills up to which agents are also kept apart by them.
+_PROFILES_MAX: Final = 500
+
 
 class Requirement(msgspec.Struct, frozen=True):
     """What contacts ask for, worked out: `mask` None when no agent has one of the skills. `agents`: who fits, as bits.
 
-    `anchor` is the skill that the fewest agents have at the level asked for; None when no skill is asked for.
+    `anchor` is the skill that the fewest agents have at the level asked for; None when no skill is asked for. `profiles` are the masks of
+    those who fit; None when the pool has too many different ones.
     """
 
     mask: int | None
     agents: int
     anchor: str | None
+    profiles: tuple[int, ...] | None = None
 
 
 class Capability:
-    """The skills of a pool's agents under one configuration. `numbers` are the agents' bits, `names` the agents by bit."""
+    """The skills of a pool's agents under one configuration. `numbers` are the agents' bits, `names` the agents by bit,
+    `profiles` their different masks, None when there are too many.
+    """
 
-    __slots__ = ("_everybody", "_firsts", "_holders", "_requirements", "names", "numbers")
+    __slots__ = ("_everybody", "_firsts", "_holders", "_requirements", "names", "numbers", "profiles")
 
     def __init__(self, agents: Iterable[Agent]) -> None:
         held = list(agents)
@@ -55,6 +62,8 @@ class Capability:
                     if members is None:
                         members = holders[bit] = bytearray(size)
                     members[number >> 3] |= 1 << (number & 7)
+        profiles = dict.fromkeys(self.mask_of(agent) for agent in held if not agent.removed)
+        self.profiles: Final = tuple(profiles) if len(profiles) <= _PROFILES_MAX else None
         self._holders: Final = {bit: int.from_bytes(members, "little") for bit, members in holders.items()}
 
     def mask_of(self, agent: Agent) -> int:
@@ -87,4 +96,20 @@ class Capability:
             agents &= holders
             if holders.bit_count() < supply:
                 anchor, supply = skill, holders.bit_count()
-        return Requirement(mask=mask, agents=agents, anchor=anchor)
+        fitting = None
+        if self.profiles is not None:
+            fitting = tuple(profile for profile in self.profiles if profile & mask == mask)
+        return Requirement(mask=mask, agents=agents, anchor=anchor, profiles=fitting)
+
+
+def numbers_of(agents: int) -> Iterator[int]:
+    """The numbers of the agents in a group. Looks at eight bytes at a time, so that a large group costs little more than its members."""
+    data = agents.to_bytes((agents.bit_length() + 63) // 64 * 8, "little")
+    for place, word in enumerate(memoryview(data).cast("Q")):
+        if not word:
+            continue
+        bits = int.from_bytes(data[place * 8 : place * 8 + 8], "little")
+        while bits:
+            lowest = bits & -bits
+            bits ^= lowest
+            yield place * 64 + lowest.bit_length() - 1

@@ -63,6 +63,7 @@ class Index:
         "dirty_classes",
         "now_ms",
         "order",
+        "peers",
         "presences",
         "rooms",
         "threads",
@@ -79,6 +80,10 @@ class Index:
         self.waiting: Final = WaitingContacts(self.capability)
         self.desks: Final[dict[str, Desk]] = {}
         self.order: Final[SortedKeys[OrderKey]] = SortedKeys()
+        # The same by the agents' skills, as long as there are not too many different sets of skills for that to be of use.
+        self.peers: Final[dict[int, SortedKeys[OrderKey]]] = {
+            profile: SortedKeys() for profile in self.capability.profiles or ()
+        }
         self.rooms: Final[dict[str, int]] = {}  # Channel -> available agents with room, as bits.
         self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
         self.timers: Final[list[Timer]] = []  # A heap; entries that no longer hold are dropped when they come up.
@@ -128,14 +133,24 @@ class Index:
         desk = self.desks[agent.id]
         available = agent.presence is Presence.AVAILABLE and not agent.removed
         key = (len(desk.work), agent.idle_since_ms, agent.id) if available else None
-        if key != desk.order_key:
-            if desk.order_key is not None:
-                self.order.remove(desk.order_key)
-            if key is not None:
-                self.order.add(key)
-            desk.order_key = key
+        self._place_order(desk, key)
         for channel in channels:
             self._place_room(desk, channel)
+
+    def _place_order(self, desk: Desk, key: OrderKey | None) -> None:
+        before = desk.order_key
+        if key == before:
+            return
+        desk.order_key = key
+        peers = self.peers.get(desk.mask)
+        if before is not None:
+            self.order.remove(before)
+            if peers is not None:
+                peers.remove(before)
+        if key is not None:
+            self.order.add(key)
+            if peers is not None:
+                peers.add(key)
 
     def _place_room(self, desk: Desk, channel: str) -> None:
         bits = self.rooms.get(channel)
@@ -204,9 +219,7 @@ class Index:
         desk.work[contact.id] = None
         desk.loads[contact.channel] = desk.loads.get(contact.channel, 0) + 1
         if desk.order_key is not None:
-            self.order.remove(desk.order_key)
-            desk.order_key = (len(desk.work), desk.order_key[1], desk.agent_id)
-            self.order.add(desk.order_key)
+            self._place_order(desk, (len(desk.work), desk.order_key[1], desk.agent_id))
         self._place_room(desk, contact.channel)
         if contact.wrap_up is not None:
             heapq.heappush(self.timers, (contact.wrap_up.until_ms, TIMER_WRAP_UP, contact.id))

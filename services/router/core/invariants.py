@@ -119,6 +119,7 @@ def _check_index(state: PoolState) -> None:
     for name in ("presences", "threads", "waiting_counts"):
         _same(name, getattr(live, name), getattr(anew, name))
     _same("idle order", list(live.order), list(anew.order))
+    _same("peers", _orders(live), _orders(anew))
     _same("waiting classes", _classes(live), _classes(anew))
     _same("heads", _heads(live), _heads(anew))
     for agent_id, desk in live.desks.items():
@@ -137,6 +138,11 @@ def _check_index(state: PoolState) -> None:
 
 def _same(name: str, live: Any, anew: Any) -> None:
     _require(live == anew, f"index, {name}: {live!r} instead of {anew!r}")
+
+
+def _orders(index: Index) -> list[list[Any]]:
+    # The masks depend on the order in which skills were met; who belongs together does not.
+    return sorted(list(keys) for keys in index.peers.values() if keys)
 
 
 def _classes(index: Index) -> dict[Any, list[Any]]:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from libs.common.events.routing import OfferMade, OfferReason
 from services.router.core import limits
+from services.router.core.capability import numbers_of
 from services.router.core.entities import Contact
 from services.router.core.index import Desk, Index, OrderKey
 from services.router.core.model import PoolState
@@ -29,6 +31,12 @@ _FIRST: Final = 1
 
 # With more freed agents than this, looking at every class once costs less than looking from each agent.
 _DIRTY_AGENTS_MAX: Final = 32
+
+# Up to so many agents are simply compared.
+_FEW: Final = 8
+
+# How much further than to be expected the idle order is searched.
+_WALK_FACTOR: Final = 4
 
 _Candidate = tuple[int, int, str, int, ClassKey | str]
 _CLASS: Final = 0
@@ -146,25 +154,44 @@ def first_contact(index: Index, desk: Desk) -> RankKey | None:
 def choose_agent(index: Index, group: WaitingClass, agents: int) -> Desk:
     """The first in the idle order among `agents` (bits; at least one), who are eligible for this class.
 
-    Few are compared with one another; among many, one stands near the front of the order.
+    Few are compared with one another. Of many, the first with each set of skills is looked for, and those are compared. Where there are
+    too many sets for that, one of many agents stands near the front of the order, unless agents who do not fit take it up.
     """
     desks = index.desks
     count = agents.bit_count()
-    if count * count <= 4 * len(index.order):
-        return desks[min(_order_keys(index, agents))[2]]
-    for key in index.order:
-        desk = desks[key[2]]
-        if agents >> desk.number & 1:
-            return desk
-    raise AssertionError("an agent with room is in the idle order")
+    profiles = group.requirement.profiles
+    if count > _FEW and profiles is not None and len(profiles) < count:
+        return desks[_first_by_profile(index, group, profiles)[2]]
+    if count * count > len(index.order):
+        for key in islice(index.order, _WALK_FACTOR * len(index.order) // count):
+            desk = desks[key[2]]
+            if _is_eligible(desk, group):
+                return desk
+    return desks[min(_order_keys(index, agents))[2]]
+
+
+def _first_by_profile(index: Index, group: WaitingClass, profiles: tuple[int, ...]) -> OrderKey:
+    best: OrderKey | None = None
+    for profile in profiles:
+        for key in index.peers[profile]:
+            if best is not None and key > best:
+                break
+            if _is_eligible(index.desks[key[2]], group):
+                best = key
+                break
+    assert best is not None, "an agent with room is in the order of his peers"
+    return best
+
+
+def _is_eligible(desk: Desk, group: WaitingClass) -> bool:
+    """Whether an available agent may be offered a contact of this class."""
+    return _fits(desk, group) and desk.has_room(group.channel) and desk.agent_id not in group.excluded
 
 
 def _order_keys(index: Index, agents: int) -> Iterator[OrderKey]:
     names = index.capability.names
-    while agents:
-        lowest = agents & -agents
-        agents ^= lowest
-        key = index.desks[names[lowest.bit_length() - 1]].order_key
+    for number in numbers_of(agents):
+        key = index.desks[names[number]].order_key
         assert key is not None, "an agent with room is available"
         yield key
 

@@ -248,3 +248,58 @@ def test_offers_are_numbered_and_never_named_twice() -> None:
     pool.presence("anna")
     offers = [fact.offer_id for fact in pool.facts if isinstance(fact, OfferMade)]
     assert offers == ["off_1_1", "off_1_2", "off_2_3", "off_2_4"]
+
+
+def test_an_input_with_an_earlier_time_is_decided_for_its_own_time() -> None:
+    # given an agent in back-off until 60,002 and the contact offered to another; the time went by that without a fact
+    pool = a_pool("anna", "bruno", queue=a_queue("orders", offer_timeout_ms=600_000))
+    pool.receive(1)
+    pool.reject("anna", "off_1_1")
+    pool.at_ms = 60_500
+    assert pool.wait(0) == []
+    # when the other declines at a time before, as a log's new leader may have it
+    pool.at_ms = 60_000
+    facts = pool.reject("bruno", "off_1_2")
+    # then the first is still in back-off: only so would a restarted router decide the same
+    assert kinds(facts) == ["OfferRejected"]
+    assert offered_to(pool.wait(2)) == {"con_1": "anna"}
+
+
+def test_a_backoff_that_ended_without_effect_is_taken_back_when_the_time_falls() -> None:
+    # given an agent at work who declined a contact until 60,001, and the time has gone by that without a fact
+    pool = a_pool("anna")
+    pool.receive(1)
+    pool.reject("anna", "off_1_1")
+    pool.active("anna", 2)
+    pool.at_ms = 60_500
+    assert pool.wait(0) == []
+    # when inputs with an earlier time follow, one of them without effect, and he is free again
+    pool.at_ms = 59_999
+    assert pool.wait(0) == []
+    assert kinds(pool.resolve("anna", "con_2")) == ["ContactResolved"]
+    # then the contact is his only when its time has come
+    assert pool.wait(1) == []
+    assert offered_to(pool.wait(1)) == {"con_1": "anna"}
+
+
+def test_a_backoff_that_ended_while_another_had_the_offer_no_longer_counts() -> None:
+    # given a contact that one agent declined, offered to another for longer than the first is left alone
+    pool = a_pool("anna", "bruno", queue=a_queue("orders", offer_timeout_ms=600_000))
+    pool.receive(1)
+    pool.reject("anna", "off_1_1")
+    pool.at_ms = 70_000
+    # when the other goes on a break, then the first is asked again in the same step
+    assert offered_to(pool.presence("bruno", "break")) == {"con_1": "anna"}
+
+
+def test_folding_for_long_does_not_pile_up_what_was_due() -> None:
+    # given an agent who takes and finishes many contacts over a long time
+    pool = a_pool("anna")
+    for number in range(1, 101):
+        pool.active("anna", number)
+        pool.resolve("anna", f"con_{number}")
+        pool.at_ms += 30_000
+    # then neither the live state nor one that only folds keeps the times of offers that ended long ago
+    assert len(pool.state.index.timers) <= 1
+    assert len(pool.folded.index.timers) <= 1
+    assert pool.deadline_ms() is None
