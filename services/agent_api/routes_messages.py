@@ -96,7 +96,8 @@ def compose_reply(
         requested_ms=asked_ms,
         text=text,
         name=None if customer is None else customer.name,
-        subject=_reply_subject(contact.subject) if mail else None,
+        # Who wrote by a form or through an integration is answered by mail too.
+        subject=_reply_subject(contact.subject) if contact.handle.startswith("mailto:") else None,
         attachments=attachments,
         email_in_reply_to=reply_to,
         email_references=tuple(item for item in references if item) if mail else (),

@@ -23,7 +23,7 @@ def _places(settings: CommonSettings) -> str:
     lines = (
         ("Console", f"{settings.agent_api_url}   agents sign in here; the API's documents are at /docs"),
         ("Ingest", f"{settings.ingest_url}   webhooks, forms and POST /v1/contacts"),
-        ("Follow-up", f"{settings.followup_url}   surveys"),
+        ("Follow-up", f"{settings.followup_url}   the mails about a contact, for integrations"),
         ("Router", router),
         ("Metrics", f"{settings.ingest_url}/metrics, and /metrics, /livez, /readyz at each of these"),
         ("Log", settings.log),

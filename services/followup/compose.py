@@ -49,7 +49,7 @@ class FollowupService:
         self.publisher = Publisher(log, "followup", clock=clock, on_ready=self._publisher_changed)
         self.transport = open_transport(settings.smtp_url)
         rows = Outbox(self.engine, outbox, holder=new_id("followup"), unknown=UnknownOutcome.GIVE_UP)
-        intake = Intake(outbox=rows, settings=configuration.followup, clock=clock)
+        self.intake = intake = Intake(outbox=rows, settings=configuration.followup, clock=clock)
         sender = MailSender(
             settings=configuration.followup,
             transport=self.transport,
@@ -118,6 +118,8 @@ class FollowupService:
             before_ms = self._clock.now_ms() - 2 * self._settings.retention_days * _DAY_MS
             prune = partial(self.outbox.prune, before_ms=before_ms)
             await retrying("store", prune, health=self.health, clock=self._clock)
+            forget = partial(self.intake.forget, self.engine, before_ms=before_ms)
+            await retrying("store", forget, health=self.health, clock=self._clock)
             await self._clock.sleep_ms(_DAY_MS)
 
     def _wake(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from libs.common import ids
 from libs.common.clock import Clock
@@ -22,7 +22,7 @@ from libs.common.events.outbound import AddressBounced
 from libs.common.events.routing import ContactQueued, ContactResolved, MessageJoined, PoolConfigured
 from libs.common.outbox import Outbox, OutboxState
 from libs.common.projection import Folded
-from libs.common.store import upsert
+from libs.common.store import store_errors, upsert
 from services.followup import plan
 from services.followup.store.tables import addresses, agents, bounces, contacts, mails
 
@@ -76,8 +76,16 @@ class Intake:
             event = item.event
             if isinstance(event, AddressBounced) and event.permanent:
                 address = plan.mail_address(event.handle)
-                if address is not None:
+                if address is not None and await self._was_written_to(connection, address):
                     await note_bounce(connection, address, event.reason, event.at_ms)
+
+    async def forget(self, engine: AsyncEngine, *, before_ms: int) -> None:
+        """Forget contacts, and the mails about them, that nothing was heard of since."""
+        old = sa.select(contacts.c.contact_id).where(contacts.c.changed_ms < before_ms)
+        with store_errors():
+            async with engine.begin() as connection:
+                await connection.execute(sa.delete(mails).where(mails.c.contact_id.in_(old)))
+                await connection.execute(sa.delete(contacts).where(contacts.c.changed_ms < before_ms))
 
     async def _configured(self, connection: AsyncConnection, fact: PoolConfigured) -> None:
         rows = [{"agent_id": agent.id, "name": agent.name} for agent in fact.agents]
@@ -153,6 +161,9 @@ class Intake:
         if row is None:
             # Resolved before this service was ever started: there is nobody to write to.
             return
+        await connection.execute(
+            sa.update(contacts).where(contacts.c.contact_id == fact.contact_id).values(changed_ms=fact.at_ms)
+        )
         address: str | None = row["address"]
         bounced = address is not None and await self._bounced(connection, address)
         planned = plan.plan_follow_up(
@@ -226,6 +237,11 @@ class Intake:
 
     async def _bounced(self, connection: AsyncConnection, address: str) -> bool:
         query = sa.select(bounces.c.address).where(bounces.c.address == address)
+        return (await connection.execute(query)).first() is not None
+
+    async def _was_written_to(self, connection: AsyncConnection, address: str) -> bool:
+        # Anybody can send a bounce report; one for an address that got nothing from here is made up, or none of our business.
+        query = sa.select(mails.c.effect_id).where(mails.c.address == address).limit(1)
         return (await connection.execute(query)).first() is not None
 
     async def _acknowledged_today(self, connection: AsyncConnection, address: str, now_ms: int) -> int:

@@ -19,6 +19,7 @@ from babel.dates import format_timedelta
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from libs.common.events.followup import MailKind
+from libs.common.mail_headers import MessageIds
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _REFERENCES_MAX: Final = 20
@@ -82,9 +83,9 @@ class Renderer:
         mail["Date"] = format_datetime(datetime.fromtimestamp(letter.sent_ms / 1000, UTC))
         mail["Message-ID"] = message_id(letter.effect_id, letter.sender)
         if letter.in_reply_to:
-            mail["In-Reply-To"] = _bracketed(letter.in_reply_to)
+            mail["In-Reply-To"] = MessageIds("In-Reply-To", [_bracketed(letter.in_reply_to)])
             chain = dict.fromkeys(map(_bracketed, (*letter.references, letter.in_reply_to)))
-            mail["References"] = " ".join([*chain][-_REFERENCES_MAX:])
+            mail["References"] = MessageIds("References", [*chain][-_REFERENCES_MAX:])
         mail["Auto-Submitted"] = _AUTO_SUBMITTED[letter.kind]
         # Exchange knows no Auto-Submitted and would answer with "out of office".
         mail["X-Auto-Response-Suppress"] = "All"

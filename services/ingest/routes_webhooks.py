@@ -6,6 +6,7 @@ malformed 400, too large 413, own overload 503 with `Retry-After`, unless anothe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,7 @@ from services.ingest.channels.port import (
     Channel,
     InboundRequest,
     MalformedError,
+    Normalised,
     RefusalKind,
     SignatureInvalidError,
 )
@@ -32,6 +34,8 @@ from services.ingest.replays import Replays
 
 # Postmark's largest inbound mail is 35 MB of attachments, in base64; the others are smaller.
 BODY_BYTES_MAX: Final = 50 * 1024 * 1024
+# Beyond this, decoding attachments takes so long that others would wait for it.
+_THREAD_BYTES: Final = 512 * 1024
 PATH: Final = "/v1/webhooks/{account}"
 
 
@@ -78,7 +82,7 @@ class Webhooks:
             replay = hook.channel.replay_key(inbound)
             if replay is not None and not await self._replays.admit(hook.account.name, replay, now_ms):
                 raise self._refused(hook, RefusalKind.REPLAYED, "This token came before, with another body.")
-            normalised = hook.channel.normalise(inbound, hook.account, now_ms)
+            normalised = await _normalise(hook, inbound, now_ms)
         except SignatureInvalidError as error:
             raise self._refused(hook, RefusalKind.SIGNATURE, str(error)) from error
         except MalformedError as error:
@@ -122,3 +126,9 @@ class Webhooks:
         }
         errors = () if place is None else (FieldError(detail, loc=place),)
         return ProblemError(hook.channel.refusal_status(kind), kind.value, titles[kind], detail, errors=errors)
+
+
+async def _normalise(hook: Hook, inbound: InboundRequest, now_ms: int) -> Normalised:
+    if len(inbound.body) < _THREAD_BYTES:
+        return hook.channel.normalise(inbound, hook.account, now_ms)
+    return await asyncio.to_thread(hook.channel.normalise, inbound, hook.account, now_ms)

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, Policy
+from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
 from libs.common.events.message import Attachment
 from libs.common.events.outbound import ReplyRequested
+from libs.common.mail_headers import MessageIds
 from libs.common.smtp import SmtpRefusedError
 from services.ingest.channels.email_headers import parse_addresses, parse_message_id
 from services.ingest.channels.handles import handle_address, mail_address
@@ -31,27 +31,6 @@ from services.ingest.channels.text import clean_line
 
 _REFERENCES_MAX: Final = 20
 ReplyFile = tuple[Attachment, bytes]
-
-
-class _MessageIds(str):
-    """The value of a header of message ids that is folded between them and never inside.
-
-    Left to itself, the standard library turns an id longer than a line into encoded words, which no mail program takes for an id:
-    the reply would stand outside its thread. Such ids are common (Exchange, Gmail).
-    """
-
-    name: str
-    _ids: tuple[str, ...]
-
-    def __new__(cls, name: str, ids: Sequence[str]) -> _MessageIds:
-        value = super().__new__(cls, " ".join(ids))
-        value.name = name
-        value._ids = tuple(ids)
-        return value
-
-    def fold(self, *, policy: Policy) -> str:
-        """The header as it is written, one id a line."""
-        return f"{self.name}: {f'{policy.linesep} '.join(self._ids)}{policy.linesep}"
 
 
 class MailSender:
@@ -113,12 +92,12 @@ def build_reply(reply: ReplyRequested, account: AccountContext, files: list[Repl
     answered = parse_message_id(reply.email_in_reply_to)
     references = [found for text in reply.email_references if (found := parse_message_id(text)) is not None]
     if answered is not None:
-        message["In-Reply-To"] = _MessageIds("In-Reply-To", [answered])
+        message["In-Reply-To"] = MessageIds("In-Reply-To", [answered])
         references = [*(one for one in references if one != answered), answered]
     if len(references) > _REFERENCES_MAX:
         references = [references[0], *references[1 - _REFERENCES_MAX :]]
     if references:
-        message["References"] = _MessageIds("References", references)
+        message["References"] = MessageIds("References", references)
     message.set_content(reply.text)
     message.add_alternative(_html(reply.text), subtype="html")
     for attachment, content in files:

@@ -191,6 +191,17 @@ async def test_a_bounced_address_is_left_alone(world: World) -> None:
     assert len(world.mail_server.mails) == 1
 
 
+async def test_a_made_up_bounce_silences_nobody(world: World) -> None:
+    queued = a_contact_queued(2)
+    async with world.running() as service:
+        await world.publish(a_contact_queued())
+        await eventually(lambda: _at_least(world, FollowUpSent, 1))
+        await _publish_delivery(world, a_bounce("mailto:customer2@example.com"), a_bounce())
+        await eventually(lambda: _bounced(service))
+        await world.publish(queued)
+        await world.mail_server.wait_for(lambda mail: mail.recipients == ("customer2@example.com",))
+
+
 async def test_an_address_that_the_server_refuses_is_not_tried_again(world: World) -> None:
     world.mail_server.refuse("550 5.1.1 no such user", address="luca@example.com")
     queued = a_contact_queued()
@@ -271,8 +282,9 @@ async def _bounced(service: FollowupService) -> bool:
         return (await connection.execute(sa.text("SELECT count(*) FROM followup_bounces"))).scalar_one() == 1
 
 
-async def _publish_delivery(world: World, event) -> None:
+async def _publish_delivery(world: World, *events) -> None:
     writer = await world.log.open_writer("ingest")
-    record = encode_record(event, key="t", event_id="d1", source="test", time_ms=event.at_ms, correlation_id="")
-    await writer.append(DELIVERY_EVENTS, 0, [record])
+    for event in events:
+        record = encode_record(event, key="t", event_id="d", source="test", time_ms=event.at_ms, correlation_id="")
+        await writer.append(DELIVERY_EVENTS, 0, [record])
     await writer.close()

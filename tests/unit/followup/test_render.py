@@ -51,6 +51,12 @@ def test_the_headers_keep_the_thread_and_keep_machines_quiet() -> None:
     assert mail["Date"].datetime.isoformat() == "2026-01-01T00:00:00+00:00"
 
 
+def test_a_long_message_id_stays_one_that_mail_programs_know() -> None:
+    long_id = f"<{'a' * 120}@eurprd08.prod.outlook.example>"
+    raw = render_message(Renderer().render(replace(LETTER, in_reply_to=long_id)))
+    assert f"In-Reply-To: {long_id}\r\n".encode() in raw
+
+
 def test_without_a_thread_the_subject_says_what_the_mail_is() -> None:
     mail = rendered(replace(LETTER, in_reply_to=None, references=(), language="en"))
     assert mail["Subject"] == "Has your request been solved?"
