@@ -40,6 +40,21 @@ async def read_all(reader: Reader, count: int) -> list[Record]:
     return records
 
 
+async def freeze(broker: KafkaBroker, log: KafkaLog) -> None:
+    """Pause the broker and wait until it is silent: a signal takes a moment to reach every thread of it."""
+    await asyncio.to_thread(broker.pause)
+
+    async def silent() -> bool:
+        try:
+            async with asyncio.timeout(1):
+                await log.end_offset(STREAM, 0)
+        except TimeoutError:
+            return True
+        return False
+
+    await eventually(silent)
+
+
 async def poll_until_something_comes(reader: Reader) -> list[Record]:
     records: list[Record] = []
     while not records:
@@ -95,8 +110,8 @@ async def test_a_frozen_broker_is_an_outage_and_not_a_hang(log: KafkaLog, fragil
     await member.holds(4)
     await writer.append(STREAM, 0, [a_record("before")])
     assert texts(await read_all(reader, 1)) == ["before"]
-    await asyncio.to_thread(fragile_broker.pause)
     try:
+        await freeze(fragile_broker, log)
         async with asyncio.timeout(NO_HANG_S):
             outcomes = await asyncio.gather(
                 log.open_writer("another"),
@@ -123,8 +138,8 @@ async def test_an_append_ends_when_its_writer_is_closed_while_the_broker_is_froz
     """given an append on its way to a frozen broker / when the writer is closed / then its caller hears that the outcome is unknown."""
     writer = await log.open_writer("test")
     await writer.append(STREAM, 2, [a_record("before")])
-    await asyncio.to_thread(fragile_broker.pause)
     try:
+        await freeze(fragile_broker, log)
         async with asyncio.timeout(NO_HANG_S):
             under_way = asyncio.ensure_future(writer.append(STREAM, 2, [a_record("unknown")]))
             queued = asyncio.ensure_future(writer.append(STREAM, 2, [a_record("never sent")]))

@@ -80,6 +80,8 @@ class KafkaReader:
             raise LogClosedError
         if self._consumer._fetcher.error_future.done():
             await self._start_again()
+        if wait_ms <= 0:
+            await asyncio.sleep(0)  # aiokafka answers from memory; whoever polls in a loop must not stop all else.
         # A poll that waits long looks up now and then, to hear of a close and of a broker that fell silent.
         deadline_s = time.monotonic() + wait_ms / 1000
         while True:

@@ -163,6 +163,8 @@ class KafkaWriter:
             lane.sent = []
 
     async def _send(self, lane: _Lane) -> None:
+        if self._producer._sender.sender_task.done():
+            raise KafkaError("the client's sending has ended")  # Or the batch would wait for nobody.
         builder = self._producer.create_batch()
         for batch in lane.sent:
             for key, value, headers in batch.rows:

@@ -22,8 +22,8 @@ IN_FLIGHT_MAX: Final = 4_096
 IN_FLIGHT_BYTES_MAX: Final = 64 * 1024 * 1024
 
 # Shorter than the time that a provider waits for the answer to its webhook.
-_STALL_S: Final = 6.0
-_WATCH_INTERVAL_S: Final = 1.0
+STALL_S: Final = 6.0
+
 _BACKOFF_MS: Final = (100, 200, 400, 800, 1_600, 2_000)
 
 OnReady = Callable[[bool, str], None]
@@ -32,7 +32,8 @@ OnReady = Callable[[bool, str], None]
 class Publisher:
     """See the module. Nothing is opened before `start`.
 
-    `on_ready(ready, why_not)` is called whenever readiness changes, for a service's health report.
+    `on_ready(ready, why_not)` is called whenever readiness changes, for a service's health report. When appends are under way and none
+    has ended for `stall_s`, the writer counts as lost, so that new callers are refused at once.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Publisher:
         on_ready: OnReady | None = None,
         in_flight_max: int = IN_FLIGHT_MAX,
         in_flight_bytes_max: int = IN_FLIGHT_BYTES_MAX,
+        stall_s: float = STALL_S,
     ) -> None:
         self._log: Final = log
         self._name: Final = name
@@ -51,6 +53,7 @@ class Publisher:
         self._on_ready: Final = on_ready
         self._in_flight_max: Final = in_flight_max
         self._in_flight_bytes_max: Final = in_flight_bytes_max
+        self._stall_s: Final = stall_s
         self._in_flight = 0
         self._in_flight_bytes = 0
         self._moved_s = 0.0  # When an append ended last, while some are under way.
@@ -113,7 +116,7 @@ class Publisher:
             self._moved_s = loop.time()
         if not self._watching:
             self._watching = True
-            loop.call_later(_WATCH_INTERVAL_S, self._watch, loop)
+            loop.call_later(self._stall_s / 4, self._watch, loop)
         self._in_flight += 1
         self._in_flight_bytes += size
         try:
@@ -149,9 +152,9 @@ class Publisher:
         self._watching = self._in_flight > 0
         if not self._watching:
             return
-        loop.call_later(_WATCH_INTERVAL_S, self._watch, loop)
-        if self._writer is not None and loop.time() - self._moved_s > _STALL_S:
-            self._lose(self._writer, f"no append has ended for {_STALL_S} s")
+        loop.call_later(self._stall_s / 4, self._watch, loop)
+        if self._writer is not None and loop.time() - self._moved_s > self._stall_s:
+            self._lose(self._writer, f"no append has ended for {self._stall_s} s")
 
     def _lose(self, writer: Writer, reason: str) -> None:
         # Many callers fail with the same writer; only the first finds it still in use.

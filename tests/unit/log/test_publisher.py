@@ -102,6 +102,24 @@ async def test_sheds_load_instead_of_queueing_without_end() -> None:
     await publisher.close()
 
 
+async def test_takes_another_writer_when_nothing_moves() -> None:
+    """given an append that hangs / when nothing has ended for a while / then new callers get another writer, and the old one its outcome."""
+    log = MemoryLog(clock=VirtualClock())
+    lost = asyncio.Event()
+    publisher = Publisher(log, "ingest", stall_s=0.02, on_ready=lambda ready, why: None if ready else lost.set())
+    await publisher.start()
+    await publisher.wait_ready()
+    held = log.faults.hold_next_append()
+    hanging = asyncio.ensure_future(publisher.append(ROUTING_INPUTS, "care", a_record("slow")))
+    await asyncio.wait_for(lost.wait(), 30)
+    await publisher.wait_ready()
+    await publisher.append(ROUTING_INPUTS, "care", a_record("quick"))
+    held.release()
+    await hanging
+    assert await stored(log) == ["quick", "slow"]
+    await publisher.close()
+
+
 async def test_bounds_the_bytes_under_way() -> None:
     log = MemoryLog(clock=VirtualClock())
     publisher = Publisher(log, "ingest", in_flight_bytes_max=1_000)
