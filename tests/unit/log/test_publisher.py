@@ -103,7 +103,7 @@ async def test_sheds_load_instead_of_queueing_without_end() -> None:
 
 
 async def test_takes_another_writer_when_nothing_moves() -> None:
-    """given an append that hangs / when nothing has ended for a while / then new callers get another writer, and the old one its outcome."""
+    """given an append that hangs / when nothing ends for a while / then new callers get another writer, the old one its outcome."""
     log = MemoryLog(clock=VirtualClock())
     lost = asyncio.Event()
     publisher = Publisher(log, "ingest", stall_s=0.02, on_ready=lambda ready, why: None if ready else lost.set())
