@@ -1,6 +1,9 @@
 """The parts themselves: each does what the tests that lean on it take for granted."""
 
 import asyncio
+import gc
+import socket
+import warnings
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from aiokafka.errors import KafkaError
 from playwright.async_api import async_playwright
 
 from tests.parts.chromium import Chromium
+from tests.parts.containers import image_ready
 from tests.parts.errors import PartMissingError, PartNotOursError
 from tests.parts.kafka import GivenKafka, KafkaBroker, obtain_kafka
 from tests.parts.postgres import PostgresServer, obtain_postgres
@@ -138,6 +142,24 @@ def test_a_way_that_does_not_exist_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(PartMissingError, match="cloud"):
         obtain_postgres()
+
+
+@pytest.mark.parametrize("left_behind", [False, True], ids=["no-socket", "nobody-listens"])
+def test_looking_for_an_engine_that_is_not_there_leaks_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, left_behind: bool
+) -> None:
+    path = tmp_path / "engine.sock"
+    if left_behind:
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    image_ready.cache_clear()
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        assert not image_ready("an-image:1")
+        gc.collect()
+    image_ready.cache_clear()
+    assert [str(complaint.message) for complaint in complaints] == []
 
 
 async def fetch_notes(url: str) -> list[str]:

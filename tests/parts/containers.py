@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ except NotFound:
 client.close()
 """
 _START_TIMEOUT_S = 120
+_ENGINE_SOCKET = "/var/run/docker.sock"
 _LOG_TAIL_BYTES = 4000
 
 
@@ -41,6 +43,8 @@ def image_ready(name: str) -> bool:
     import docker
     from docker.errors import DockerException, ImageNotFound
 
+    if not _engine_listens():
+        return False
     try:
         client = docker.from_env()
     except DockerException:
@@ -62,6 +66,16 @@ def image_ready(name: str) -> bool:
         return True
     finally:
         client.close()
+
+
+def _engine_listens() -> bool:
+    """Whether somebody listens where the engine should be. Its own client leaks a socket for each connection that is refused."""
+    address = os.environ.get("DOCKER_HOST") or f"unix://{_ENGINE_SOCKET}"
+    scheme, _, path = address.partition("://")
+    if scheme != "unix":
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
 
 
 class ContainerPart:
