@@ -91,6 +91,7 @@ _frame_decoder: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
 
 def freeze(state: PoolState) -> SnapshotSource:
     """The state as it is now, whatever happens to it afterwards. A few shallow copies."""
+    # `copy` takes over a dict's table as it is, where `dict()` would insert every entry anew after deletions.
     ended_offers = dict(state.ended_offers)
     if ended_offers:
         newest = next(reversed(ended_offers))
@@ -106,9 +107,9 @@ def freeze(state: PoolState) -> SnapshotSource:
             state.channel_targets_ms,
         ),
         queues=tuple(state.queues.values()),
-        agents=dict(state.agents),
-        contacts=dict(state.contacts),
-        offers=dict(state.offers),
+        agents=state.agents.copy(),
+        contacts=state.contacts.copy(),
+        offers=state.offers.copy(),
         windows={
             "messages": state.messages.frozen_buckets(),
             "commands": state.commands.frozen_buckets(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from libs.common.events.inputs import AcceptOffer, RejectOffer
+from libs.common.events.inputs import AcceptOffer, RejectOffer, TimeAdvanced
 from libs.common.events.routing import (
     ContactAssigned,
     InputRefused,
@@ -303,3 +303,14 @@ def test_folding_for_long_does_not_pile_up_what_was_due() -> None:
     assert len(pool.state.index.timers) <= 1
     assert len(pool.folded.index.timers) <= 1
     assert pool.deadline_ms() is None
+
+
+def test_the_routers_own_clock_is_not_believed_far_ahead_of_the_log() -> None:
+    # given an offer of ten minutes
+    pool = a_pool("anna", queue=a_queue("orders", offer_timeout_ms=600_000))
+    pool.receive(1)
+    # when a router whose clock is hours ahead says that it has run out
+    assert pool.give(TimeAdvanced(pool=POOL, now_ms=START_MS + 9_000_000)) == []
+    # then the agent still has his time; a clock that is a little ahead is believed
+    pool.at_ms += 560_000
+    assert kinds(pool.give(TimeAdvanced(pool=POOL, now_ms=START_MS + 600_001))) == ["OfferExpired"]
