@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.common.events.routing import PoolFact
-from libs.common.log.batch import record_bytes
 from libs.common.log.port import NewRecord
-from services.router.origin import Origin, fact_records
+from services.router.origin import Origin, envelope_bytes_max, fact_records
 from services.router.settings import RouterSettings
 
 # What one input causes by itself, before settling: at most an offer that ran out and the refusal of its answer.
@@ -46,14 +45,18 @@ class FactBatch:
         records = fact_records(
             facts, origin, partition=self._partition, term=self._term, first_index=self._next_index(origin, len(facts))
         )
+        envelope_bytes = envelope_bytes_max(origin)
         first, size_bytes = 0, 0
         for index, record in enumerate(records):
-            record_size = record_bytes(record)
+            record_size = len(record.value) + envelope_bytes
             full = index - first >= self._records_max or size_bytes + record_size > self._bytes_max
             if full and index > first and index >= OWN_FACTS_MAX:
                 yield Part(facts=facts[first:index], records=records[first:index], size_bytes=size_bytes)
                 first, size_bytes = index, 0
             size_bytes += record_size
+        if first == 0:
+            yield Part(facts=facts, records=records, size_bytes=size_bytes)
+            return
         yield Part(facts=facts[first:], records=records[first:], size_bytes=size_bytes)
 
     def has_room_for(self, part: Part) -> bool:

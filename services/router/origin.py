@@ -18,6 +18,9 @@ from libs.common.log.port import NewRecord, Record
 
 SOURCE: Final = "centralino/router"
 
+# Names and fixed values of the headers, numbers at their longest, an id of the pool and one of the contact.
+_ENVELOPE_BYTES: Final = 640
+
 _WRITER_STARTED_TYPE: Final = type_of(WriterStarted(writer_id=""))
 
 
@@ -45,6 +48,14 @@ def origin_of(record: Record) -> Origin:
         causation_id=causation.decode("utf-8", "replace"),
         correlation_id="" if correlation is None else correlation.decode("utf-8", "replace"),
     )
+
+
+def envelope_bytes_max(origin: Origin) -> int:
+    """The most that everything but the value takes in a record of this origin's facts; cheaper than to measure each.
+
+    A character may take four bytes; the fact's subject and its pool are ids of at most 64 characters, and in ASCII.
+    """
+    return _ENVELOPE_BYTES + 4 * (len(origin.causation_id) + len(origin.correlation_id))
 
 
 def fact_records(

@@ -26,9 +26,14 @@ _CHARACTER_BYTES_MAX: Final = 4  # Of UTF-8; counting instead of encoding keeps 
 
 def record_bytes(record: NewRecord) -> int:
     """The most that a record can take in a batch, in bytes."""
+    # Every record of every append comes through here, so that nothing is called that need not be.
     size = _RECORD_OVERHEAD_BYTES + _text_bytes(record.key) + len(record.value)
-    for name, value in record.headers:
-        size += _HEADER_OVERHEAD_BYTES + _text_bytes(name) + len(value)
+    headers = record.headers
+    size += _HEADER_OVERHEAD_BYTES * len(headers)
+    for name, value in headers:
+        size += len(name) + len(value)
+        if not name.isascii():
+            size += len(name) * (_CHARACTER_BYTES_MAX - 1)
     return size
 
 
