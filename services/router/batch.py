@@ -40,12 +40,18 @@ class FactBatch:
         self._term: Final = term
         self._index_of_input = (-1, 0)
 
-    def parts(self, facts: Sequence[PoolFact], origin: Origin) -> Iterator[Part]:
+    def parts(self, facts: Sequence[PoolFact], origin: Origin) -> Sequence[Part]:
         """One input's facts, in order, in parts that fit. What the input caused by itself is in the first of them."""
         records = fact_records(
             facts, origin, partition=self._partition, term=self._term, first_index=self._next_index(origin, len(facts))
         )
         envelope_bytes = envelope_bytes_max(origin)
+        whole_bytes = sum([len(record.value) for record in records]) + len(records) * envelope_bytes
+        if len(records) <= self._records_max and whole_bytes <= self._bytes_max:
+            return [Part(facts=facts, records=records, size_bytes=whole_bytes)]
+        return list(self._cut(facts, records, envelope_bytes))
+
+    def _cut(self, facts: Sequence[PoolFact], records: Sequence[NewRecord], envelope_bytes: int) -> Iterator[Part]:
         first, size_bytes = 0, 0
         for index, record in enumerate(records):
             record_size = len(record.value) + envelope_bytes
@@ -54,9 +60,6 @@ class FactBatch:
                 yield Part(facts=facts[first:index], records=records[first:index], size_bytes=size_bytes)
                 first, size_bytes = index, 0
             size_bytes += record_size
-        if first == 0:
-            yield Part(facts=facts, records=records, size_bytes=size_bytes)
-            return
         yield Part(facts=facts[first:], records=records[first:], size_bytes=size_bytes)
 
     def has_room_for(self, part: Part) -> bool:

@@ -8,13 +8,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from libs.common.errors import PoisonError
-from libs.common.events.codec import encode_record, type_of
+from libs.common.events.codec import (
+    HEADER_INPUT_OFFSET,
+    HEADER_TERM,
+    encode_record,
+    encode_time,
+    encode_value,
+    fixed_headers,
+    type_of,
+)
 from libs.common.events.inputs import ConfigurePool, TimeAdvanced
 from libs.common.events.routing import PoolFact, WriterStarted
-from libs.common.log.port import NewRecord, Record
+from libs.common.log.port import Headers, NewRecord, Record
 
 SOURCE: Final = "centralino/router"
 
@@ -41,6 +50,10 @@ def origin_of(record: Record) -> Origin:
             causation = value
         elif name == "correlationid":
             correlation = value
+        else:
+            continue
+        if causation is not None and correlation is not None:
+            break
     if causation is None:
         raise PoisonError(f"{record.stream}/{record.partition}@{record.offset}: header missing: ce_id")
     return Origin(
@@ -61,23 +74,35 @@ def envelope_bytes_max(origin: Origin) -> int:
 def fact_records(
     facts: Sequence[PoolFact], origin: Origin, *, partition: int, term: int, first_index: int = 0
 ) -> list[NewRecord]:
-    """The records of one input's facts, in order; `first_index` counts those of the same input that went before in this term."""
-    prefix = f"{partition}-{term}-{origin.input_offset}-"
-    return [
-        encode_record(
-            fact,
-            key=fact.pool,
-            event_id=f"{prefix}{index}",
-            source=SOURCE,
-            time_ms=fact.at_ms,
-            correlation_id=origin.correlation_id,
-            subject=getattr(fact, "contact_id", None),
-            causation_id=origin.causation_id,
-            term=term,
-            input_offset=origin.input_offset,
+    """The records of one input's facts, in order; `first_index` counts those of the same input that went before in this term.
+
+    The same as `encode_record` makes of each, with what they share made once.
+    """
+    prefix = b"%d-%d-%d-" % (partition, term, origin.input_offset)
+    shared = (
+        ("correlationid", origin.correlation_id.encode()),
+        ("causationid", origin.causation_id.encode()),
+        (HEADER_TERM, b"%d" % term),
+        (HEADER_INPUT_OFFSET, b"%d" % origin.input_offset),
+    )
+    records = []
+    for index, fact in enumerate(facts, first_index):
+        headers: Headers = (
+            *_type_headers(type(fact)),
+            ("ce_id", b"%b%d" % (prefix, index)),
+            ("ce_time", encode_time(fact.at_ms)),
+            *shared,
         )
-        for index, fact in enumerate(facts, first_index)
-    ]
+        contact_id = getattr(fact, "contact_id", None)
+        if contact_id is not None:
+            headers = (*headers, ("ce_subject", contact_id.encode()))
+        records.append(NewRecord(key=fact.pool, value=encode_value(fact), headers=headers))
+    return records
+
+
+@cache
+def _type_headers(fact: type[PoolFact]) -> Headers:
+    return fixed_headers(str(fact.__struct_config__.tag), SOURCE)
 
 
 def writer_started_record(partition: int, writer_id: str, now_ms: int) -> NewRecord:

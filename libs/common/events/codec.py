@@ -65,7 +65,8 @@ def encode_value(event: msgspec.Struct) -> bytes:
 
 
 @cache
-def _fixed_headers(event_type: str, source: str) -> Headers:
+def fixed_headers(event_type: str, source: str) -> Headers:
+    """The headers that all records of a type and a source share."""
     return (
         ("ce_specversion", b"1.0"),
         ("ce_source", source.encode()),
@@ -82,6 +83,12 @@ def _time_prefix(seconds: int) -> bytes:
     return rfc3339(seconds * 1000)[:-4].encode()
 
 
+def encode_time(time_ms: int) -> bytes:
+    """A time as it stands in `ce_time`."""
+    seconds, ms = divmod(time_ms, 1000)
+    return b"%b%03dZ" % (_time_prefix(seconds), ms)
+
+
 def encode_record(
     event: msgspec.Struct,
     *,
@@ -96,11 +103,10 @@ def encode_record(
     input_offset: int | None = None,
 ) -> NewRecord:
     """The record of an event, ready to append. `time_ms` is the event's own time; `key` is the stream's key."""
-    seconds, ms = divmod(time_ms, 1000)
     headers = [
-        *_fixed_headers(type_of(event), source),
+        *fixed_headers(type_of(event), source),
         ("ce_id", event_id.encode()),
-        ("ce_time", b"%b%03dZ" % (_time_prefix(seconds), ms)),
+        ("ce_time", encode_time(time_ms)),
         ("correlationid", correlation_id.encode()),
     ]
     if subject is not None:

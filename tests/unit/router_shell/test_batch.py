@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from libs.common.events.codec import decode_envelope
+from libs.common.events.codec import decode_envelope, encode_record
 from libs.common.events.routing import PoolFact
 from libs.common.log.batch import record_bytes
 from libs.common.log.port import NewRecord, Record
@@ -73,3 +73,23 @@ def test_the_facts_of_one_input_go_on_being_numbered_in_a_second_call() -> None:
     (one,) = batch.parts([an_offer_made("con_1")], ORIGIN)
     (two,) = batch.parts([an_offer_made("con_1")], ORIGIN)
     assert decode_envelope(as_read(one.records[0])).id != decode_envelope(as_read(two.records[0])).id
+
+
+def test_the_envelope_is_that_of_every_other_event() -> None:
+    queued, offered = a_contact_queued(), an_offer_made("con_1")
+    made = fact_records([queued, offered], ORIGIN, partition=2, term=5)
+    for index, (fact, record) in enumerate(zip((queued, offered), made, strict=True)):
+        plain = encode_record(
+            fact,
+            key=fact.pool,
+            event_id=f"2-5-{ORIGIN.input_offset}-{index}",
+            source="centralino/router",
+            time_ms=fact.at_ms,
+            correlation_id=ORIGIN.correlation_id,
+            subject=getattr(fact, "contact_id", None),
+            causation_id=ORIGIN.causation_id,
+            term=5,
+            input_offset=ORIGIN.input_offset,
+        )
+        assert (record.key, record.value) == (plain.key, plain.value)
+        assert sorted(record.headers) == sorted(plain.headers)
