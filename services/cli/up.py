@@ -94,6 +94,9 @@ def _overrides(options: Mapping[str, Any], offset: int, *, demo: bool) -> dict[s
             "log", f"sqlite:///{Path(overrides.get('data') or os.environ['CENTRALINO_DATA']) / 'log.db'}"
         )
         overrides["store"] = ""
+        if not os.environ.get("CENTRALINO_LOG_LEVEL"):
+            # Whoever looks on for the first time shall still see where everything is.
+            overrides["log_level"] = "warning"
     host = str(overrides.get("host") or os.environ.get("CENTRALINO_HOST") or "127.0.0.1")
     for name, usual in _PORTS.items():
         if offset and name not in overrides:

@@ -60,6 +60,8 @@ class SimulatedAgent:
                 await self._clock.sleep_ms(RETRY_MS)
 
     async def _sign_in(self) -> bool:
+        if (await self._client.get(f"{self._url}/readyz")).is_error:
+            return False
         body = {"agent_id": self.agent_id, "password": self._password}
         answer = await self._client.post(f"{self._url}/v1/session", json=body)
         if answer.is_error:

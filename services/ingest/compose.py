@@ -21,7 +21,13 @@ from libs.common.lifecycle import retrying
 from libs.common.log.dlq import DeadLetters
 from libs.common.log.port import EventLog
 from libs.common.log.publisher import Publisher
-from libs.common.log.streams import OUTBOUND_MESSAGES, ROUTING_INPUTS
+from libs.common.log.streams import (
+    DEAD_LETTERS,
+    DELIVERY_EVENTS,
+    FOLLOWUP_EVENTS,
+    OUTBOUND_MESSAGES,
+    ROUTING_INPUTS,
+)
 from libs.common.metrics import Metrics
 from libs.common.outbox import Outbox, UnknownOutcome
 from libs.common.outbox_runner import OutboxRunner
@@ -173,7 +179,14 @@ class IngestService:
             for outbox in (self.sends, self.media):
                 prune = partial(outbox.prune, before_ms=before_ms)
                 await retrying("store", prune, health=self.health, clock=self._clock)
+            await retrying("log", self._trim, health=self.health, clock=self._clock)
             await self._clock.sleep_ms(_DAY_MS)
+
+    async def _trim(self) -> None:
+        # The router trims what it reads, because its snapshots stand in for it; the rest goes by age alone.
+        for stream in (OUTBOUND_MESSAGES, DELIVERY_EVENTS, FOLLOWUP_EVENTS, DEAD_LETTERS):
+            for partition in range(self._log.partitions(stream)):
+                await self._log.trim(stream, partition, await self._log.end_offset(stream, partition))
 
     def _wake(self) -> None:
         self.send_runner.wake()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from libs.common.clock import SystemClock
+from libs.common.clock import Clock, SystemClock
 from libs.common.configuration.load import parse_configuration
 from libs.common.events.codec import decode_event
 from libs.common.http.auth import Principal, TokenAuthority
@@ -93,8 +93,8 @@ async def make_ingest(tmp_path: Path) -> AsyncIterator[Callable]:
     """Start an ingest service with settings of the test's own."""
     async with AsyncExitStack() as stack:
 
-        async def make(**changes) -> Ingest:
-            log = MemoryLog(partitions=2)
+        async def make(clock: Clock | None = None, **changes) -> Ingest:
+            log = MemoryLog(partitions=2, clock=clock)
             settings = CommonSettings(
                 **{
                     "data": tmp_path,
@@ -105,7 +105,7 @@ async def make_ingest(tmp_path: Path) -> AsyncIterator[Callable]:
                 }
             )
             service = compose(
-                settings, parse_configuration(CONFIGURATION), log=log, clock=SystemClock(), environ=ENVIRONMENT
+                settings, parse_configuration(CONFIGURATION), log=log, clock=clock or SystemClock(), environ=ENVIRONMENT
             )
             stack.push_async_callback(service.close)
             work = asyncio.create_task(service.run())

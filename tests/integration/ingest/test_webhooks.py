@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 import pytest
 from openapi_spec_validator import validate
 
+from libs.common.clock import VirtualClock
 from libs.common.events.outbound import AddressBounced
-from libs.common.log.streams import ROUTING_INPUTS
+from libs.common.log.streams import DEAD_LETTERS, ROUTING_INPUTS
 from services.demo.signatures import basic_credentials, mailgun_signature, twilio_signature
 from tests.integration.ingest.conftest import ENVIRONMENT, PUBLIC_URL, Ingest
 from tests.support.waiting import eventually
@@ -291,3 +292,20 @@ async def test_the_openapi_document_is_valid(ingest: Ingest) -> None:
     document = (await ingest.client.get("/openapi.json")).json()
     validate(document)
     assert {"/v1/webhooks/{account}", "/v1/contacts", "/v1/forms/{account}"} <= set(document["paths"])
+
+
+async def test_streams_that_the_router_does_not_trim_are_kept_for_their_retention_only(make_ingest) -> None:
+    clock = VirtualClock()
+    ingest = await make_ingest(clock)
+    bad = postmark_mail(FromFull={"Email": "", "Name": "Luca"}, From="Luca")
+    await post_postmark(ingest, bad)
+    assert len(await ingest.dead_letters()) == 1
+
+    async def gone() -> bool:
+        clock.advance_ms(86_400_000)
+        partitions = range(ingest.log.partitions(DEAD_LETTERS))
+        begins = [await ingest.log.begin_offset(DEAD_LETTERS, partition) for partition in partitions]
+        return sum(begins) == 1
+
+    await eventually(gone)
+    assert clock.now_ms() - VirtualClock().now_ms() >= 14 * 86_400_000

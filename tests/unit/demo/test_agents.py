@@ -38,9 +38,13 @@ class AgentApi:
         self.fail_with: list[int] = []
         self.sockets: list[WebSocket] = []
         self.app = FastAPI()
+        self.app.add_api_route("/readyz", self.ready)
         self.app.add_api_route("/v1/session", self.sign_in, methods=["POST"])
         self.app.add_api_websocket_route("/v1/stream", self.stream)
         self.app.add_api_route("/{path:path}", self.call, methods=["POST", "PUT"])
+
+    async def ready(self) -> Response:
+        return JSONResponse({"ready": True})
 
     async def sign_in(self, request: Request) -> Response:
         body = await request.json()
