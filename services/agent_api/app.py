@@ -24,6 +24,7 @@ from services.agent_api import (
     ws,
 )
 from services.agent_api.parts import Parts
+from services.agent_api.problems import describe_problems
 
 CONSOLE: Final = Path(__file__).parent / "console"
 
@@ -31,6 +32,13 @@ DESCRIPTION: Final = """
 What agents' desktops and supervisors' screens work with. Sign in with `POST /v1/session`; everything else takes the bearer token.
 The stream `WS /v1/stream` is described in docs/asyncapi.yaml. Every POST takes an `Idempotency-Key`. Errors are RFC 9457 problem documents.
 """
+
+
+# The page runs its own files alone, is shown in nobody's frame, and cannot turn text into markup even by mistake.
+CONSOLE_POLICY: Final = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 
 
 class ConsoleFiles(StaticFiles):
@@ -41,12 +49,24 @@ class ConsoleFiles(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers.setdefault("Cache-Control", "no-cache")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Content-Security-Policy", CONSOLE_POLICY)
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
         return response
+
+
+class AgentApiApp(FastAPI):
+    """FastAPI with problems in its document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = describe_problems(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(parts: Parts, *, console: Path = CONSOLE) -> FastAPI:
     """The app over these parts; the console at `/` where its files are there."""
-    app = FastAPI(
+    app = AgentApiApp(
         title="Centralino agent API",
         version="1",
         description=DESCRIPTION,

@@ -73,7 +73,8 @@ class Subscription:
         while True:
             while self._queue:
                 seq, frame_type, text = self._queue.popleft()
-                if seq > self._after_seq:
+                # A sign of life bears the number of the newest frame; it is due also when nothing else has come since.
+                if seq > self._after_seq or (frame_type == "ping" and seq == self._after_seq):
                     return frame_type, text
             self._wake.clear()
             await self._wake.wait()

@@ -6,12 +6,21 @@ from typing import Any, Final
 
 from services.agent_api.models import CommandAccepted, Problem
 
+_REFERENCE: Final = "#/components/schemas/{model}"
+
 
 def _problem(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
-    }
+    schema = {"$ref": _REFERENCE.format(model=Problem.__name__)}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
+def describe_problems(openapi: dict[str, Any]) -> dict[str, Any]:
+    """The document with the schema that the routes' problems refer to; FastAPI knows of models for JSON answers alone."""
+    schema = Problem.model_json_schema(ref_template=_REFERENCE)
+    schemas = openapi.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(schema.pop("$defs", {}))
+    schemas[Problem.__name__] = schema
+    return openapi
 
 
 PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {

@@ -26,6 +26,7 @@ from libs.common.store import Position, read_positions, reading, store_errors
 from services.agent_api.hub import Hub
 from services.agent_api.outcomes import Outcomes
 from services.agent_api.store import tables
+from services.agent_api.store.queries import read_view_state
 from services.agent_api.view import (
     Advance,
     Place,
@@ -141,6 +142,11 @@ class Tailer:
         self._targets: dict[Place, int] = {}
         self._lanes: dict[str, Lane] = {}
 
+    @property
+    def started(self) -> bool:
+        """Whether it has begun to read."""
+        return bool(self._lanes)
+
     async def run(self) -> None:
         """Follow the log until cancelled. Outages are waited out and shown on readiness; a bug ends it."""
         while True:
@@ -203,10 +209,7 @@ class Tailer:
         """What was committed without being handed on: by others, or by us when the commit's answer was lost."""
         with store_errors():
             async with reading(self._engine) as connection:
-                columns = tables.view_state.c
-                frame_seq = (
-                    await connection.execute(tables.view_state.select().with_only_columns(columns.frame_seq))
-                ).scalar_one()
+                self._hub.epoch, frame_seq, _ = await read_view_state(connection)
                 seen_seq = frame_seq if self._hub.seen_seq is None else self._hub.seen_seq
                 frames = await frames_between(connection, seen_seq, frame_seq, ())
                 decided = await read_commands(connection, self._outcomes.awaited())

@@ -40,8 +40,13 @@ async def keep_up(parts: Parts, tailer: Tailer) -> None:
 async def _ping(parts: Parts) -> None:
     while True:
         await parts.clock.sleep_ms(parts.settings.ping_ms)
-        cursor = cursor_of(parts.hub.epoch, parts.hub.seen_seq or 0)
-        parts.hub.ping(frame_text("ping", cursor, parts.clock.now_ms(), {}))
+        ping(parts)
+
+
+def ping(parts: Parts) -> None:
+    """Show every stream that it lives, with the newest cursor: also a client for whom nothing happens stays up to date."""
+    cursor = cursor_of(parts.hub.epoch, parts.hub.seen_seq or 0)
+    parts.hub.ping(frame_text("ping", cursor, parts.clock.now_ms(), {}))
 
 
 async def _measure(parts: Parts, tailer: Tailer) -> None:

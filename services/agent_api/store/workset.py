@@ -119,8 +119,11 @@ class Workset:
             for row in self.messages.present()
             if row.provider_id is not None and row.direction == "out"
         }
+        known = {(row.message_id, row.provider_id) for row in self.messages.present() if row.provider_id is not None}
         learnt = {
-            (accounts[message_id], provider_id) for message_id, provider_id in needs.sent if accounts.get(message_id)
+            (accounts[message_id], provider_id)
+            for message_id, provider_id in needs.sent | known
+            if accounts.get(message_id)
         }
         await self.receipts.fetch(connection, needs.provider_ids | learnt)
 
