@@ -8,7 +8,8 @@ import { h, keep, replace, say } from "./dom.js";
 import { channelName, explainProblem } from "./labels.js";
 import { formatCountdown, formatDuration, formatShare, t } from "./words.js";
 
-const READ_EVERY_S = 10;
+const READ_EVERY_S = 15;
+const READ_AFTER_CHANGE_S = 5;
 const MINUTES = 30;
 const PRESENCES = ["available", "busy", "break", "offline"];
 
@@ -35,11 +36,13 @@ export function drawBoard(console) {
   let ended = false;
   let reading = false;
   let seconds = 0;
+  let changed = false;
 
   async function read() {
     if (reading || document.visibilityState === "hidden") return;
     reading = true;
     seconds = 0;
+    changed = false;
     try {
       const [realtime, readQueues, readAgents] = await Promise.all([
         get(`/v1/metrics/realtime?minutes=${MINUTES}`),
@@ -69,6 +72,7 @@ export function drawBoard(console) {
   function hear(frame) {
     if (frame.type === "hello") read();
     if (frame.type === "queue.changed" && supervises) {
+      changed = true;
       const key = keyOf(frame.queue);
       if (!state.queues.has(key)) return void read();
       state.queues.set(key, { ...state.queues.get(key), ...frame.queue });
@@ -85,7 +89,7 @@ export function drawBoard(console) {
 
   function tick() {
     seconds += 1;
-    if (seconds >= READ_EVERY_S) read();
+    if (seconds >= (changed ? READ_AFTER_CHANGE_S : READ_EVERY_S)) read();
     if (state.realtime !== null) showTiles(tiles, state, supervises);
     queues.tick();
     agents.tick();
@@ -122,7 +126,7 @@ function showTiles(place, { queues, agents, realtime }, supervises) {
   const present = [...agents.values()].filter((agent) => agent.presence === "available").length;
   const flow = ["received", "assigned", "resolved"].map((name) => ({ name, value: sum(minutes, name), hint: t("last-minutes", { count: MINUTES }) }));
   const now = [
-    { name: "waiting", value: sum(rows, "waiting") + sum(rows, "offered") },
+    { name: "waiting", value: sum(rows, "waiting") },
     { name: "oldest-wait", value: waits.length === 0 ? "–" : formatCountdown(Math.max(...waits)) },
     { name: "in-progress", value: sum(rows, "active") },
     { name: "agents-available", value: present },

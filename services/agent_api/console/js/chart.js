@@ -26,7 +26,7 @@ export function drawThroughput(place, minutes, toMs, count) {
     }),
   );
   const times = lines.map((line, index) =>
-    index % LABEL_EVERY === LABEL_EVERY - 1 && svg("text", { x: LEFT + (index + 0.5) * step, y: HEIGHT - 4, "text-anchor": "middle" }, formatTime(line.at)),
+    index % LABEL_EVERY === LABEL_EVERY - 1 && svg("text", { x: LEFT + (index + (index === count - 1 ? 1 : 0.5)) * step, y: HEIGHT - 4, "text-anchor": index === count - 1 ? "end" : "middle" }, formatTime(line.at)),
   );
   const rules = [0, Math.round(highest / 2), highest].map((value) => [
     svg("line", { x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }),

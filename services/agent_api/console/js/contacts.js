@@ -42,7 +42,7 @@ export function drawContactList({ work }) {
         unseen > 0 && h("span", { class: "badge", title: t("unseen", { count: unseen }) }, unseen, h("span", { class: "unseen" }, ` ${t("unseen-word")}`)),
         h("time", { class: "since muted", datetime: contact.assigned_at }),
       ),
-      h("span", { class: "second" }, h("span", { class: "muted", title: channelName(contact.channel) }, channelIcon(contact.channel)), subjectOf(contact)),
+      h("span", { class: "second" }, h("span", { class: "muted", title: channelName(contact.channel) }, channelIcon(contact.channel)), h("span", { class: "cut" }, subjectOf(contact))),
     );
     tell(link.querySelector("time"));
   }
