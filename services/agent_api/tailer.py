@@ -130,6 +130,7 @@ class Tailer:
         clock: Clock,
         health: Health,
         metrics: Metrics,
+        records_per_poll: int = RECORDS_PER_POLL,
     ) -> None:
         self._log = log
         self._engine = engine
@@ -139,6 +140,7 @@ class Tailer:
         self._clock = clock
         self._health = health
         self._metrics = metrics
+        self._records_per_poll = records_per_poll
         self._targets: dict[Place, int] = {}
         self._lanes: dict[str, Lane] = {}
 
@@ -171,7 +173,7 @@ class Tailer:
                 busy = set(polls.values())
                 for lane in lanes:
                     if lane not in busy and len(lane.pending) < PENDING_RECORDS_MAX:
-                        polls[asyncio.create_task(_poll(lane))] = lane
+                        polls[asyncio.create_task(_poll(lane, self._records_per_poll))] = lane
                 if alarm is None and announce_in_ms is not None:
                     alarm = asyncio.create_task(self._clock.sleep_ms(announce_in_ms))
                 waited: list[asyncio.Task[Any]] = [*polls, *([alarm] if alarm else [])]
@@ -290,9 +292,9 @@ class Tailer:
         return lag
 
 
-async def _poll(lane: Lane) -> list[Record]:
+async def _poll(lane: Lane, max_records: int) -> list[Record]:
     try:
-        return await lane.reader.poll(max_records=RECORDS_PER_POLL, wait_ms=POLL_WAIT_MS)
+        return await lane.reader.poll(max_records=max_records, wait_ms=POLL_WAIT_MS)
     except OffsetOutOfRangeError as error:
         await lane.skip_lost(error)
         return []
