@@ -67,9 +67,10 @@ def list_letters(options: _LogOptions, with_handled: bool) -> None:
     entries = [entry for entry in asyncio.run(_read(options)) if with_handled or not entry.put_back]
     for entry in entries:
         letter = entry.letter
-        origin = f"{letter.stream}/{letter.partition}@{letter.offset}"
         mark = "  (put back)" if entry.put_back else ""
-        click.echo(f"{entry.offset}  {rfc3339(entry.timestamp_ms)}  {origin}  {letter.service}  {letter.error}{mark}")
+        click.echo(
+            f"{entry.offset}  {rfc3339(entry.timestamp_ms)}  {letter.origin}  {letter.service}  {letter.error}{mark}"
+        )
     if not entries:
         click.echo("There are no dead letters.", err=True)
 
@@ -175,6 +176,10 @@ def _check_can_go_back(entry: _Entry, again: bool) -> None:
     letter = entry.letter
     if entry.put_back and not again:
         raise RefusedError(f"{entry.offset} was put back before; --again does it once more")
+    if letter.webhook is not None:
+        raise RefusedError(
+            f"{entry.offset} came in by a webhook and never was a record: have the provider send it again"
+        )
     if not letter.whole:
         raise RefusedError(f"{entry.offset} was too large to be kept whole and cannot be put back")
     if letter.stream in _FENCED:
@@ -204,7 +209,8 @@ def _describe(entry: _Entry) -> dict[str, Any]:
     return {
         "number": entry.offset,
         "at": rfc3339(entry.timestamp_ms),
-        "stream": letter.stream,
+        "origin": letter.origin,
+        "stream": letter.stream or None,
         "partition": letter.partition,
         "offset": letter.offset,
         "service": letter.service,

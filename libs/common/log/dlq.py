@@ -11,7 +11,7 @@ Called by every reader of a stream; `read_dead_letter` by whoever lists them or 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -49,7 +49,8 @@ class Appender(Protocol):
 class DeadLetter:
     """A record of `dead.letters`, read: where it comes from, who gave it up and why, and the record as it was.
 
-    `whole` is False where something was cut off because it was too large; such a record cannot be put back.
+    `whole` is False where something was cut off because it was too large; such a record cannot be put back. `webhook`: account and place
+    of an item of a webhook that could not be made into a message; it was never a record, so that stream and offset say nothing.
     """
 
     stream: str
@@ -59,6 +60,12 @@ class DeadLetter:
     error: str
     whole: bool
     record: NewRecord
+    webhook: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, for people."""
+        return f"{self.stream}/{self.partition}@{self.offset}" if self.webhook is None else f"webhook {self.webhook}"
 
 
 class DeadLetters:
@@ -156,6 +163,8 @@ def make_dead_letter(record: Record, service: str, error: Exception) -> NewRecor
 def read_dead_letter(record: Record) -> DeadLetter:
     """What a record of `dead.letters` holds. Raises PoisonError where it is none."""
     found = {name: value for name, value in record.headers if name.startswith(_ORIGIN_PREFIX)}
+    if "dlq_account" in found:
+        return _read_webhook_item(record, found)
     try:
         return DeadLetter(
             stream=found["dlq_stream"].decode(),
@@ -173,6 +182,21 @@ def read_dead_letter(record: Record) -> DeadLetter:
     except (KeyError, ValueError) as error:
         place = f"{record.stream}/{record.partition}@{record.offset}"
         raise PoisonError(f"{place} is no dead letter: {error}") from error
+
+
+def _read_webhook_item(record: Record, found: Mapping[str, bytes]) -> DeadLetter:
+    words = {name: value.decode("utf-8", "replace") for name, value in found.items()}
+    place = words.get("dlq_place", "")
+    return DeadLetter(
+        stream="",
+        partition=0,
+        offset=0,
+        service=words.get("dlq_service", ""),
+        error=words.get("dlq_error", ""),
+        whole=True,
+        record=NewRecord(key=record.key, value=record.value, headers=_original_headers(record.headers)),
+        webhook=f"{words['dlq_account']}: {place}" if place else words["dlq_account"],
+    )
 
 
 def _original_headers(headers: Headers) -> Headers:

@@ -9,13 +9,19 @@ from typing import TypeVar
 import pytest
 from click.testing import CliRunner, Result
 
+from libs.common.blobs import FolderBlobs
 from libs.common.clock import SystemClock
+from libs.common.configuration import sample_configuration
 from libs.common.errors import PoisonError
 from libs.common.log.dlq import make_dead_letter
 from libs.common.log.open import open_log
 from libs.common.log.port import EventLog, Record
+from libs.common.log.publisher import Publisher
 from libs.common.log.streams import DEAD_LETTERS, ROUTING_EVENTS, ROUTING_INPUTS
+from libs.common.metrics import Metrics
 from services.cli.commands import centralino
+from services.ingest.channels.port import AccountContext, ItemProblem, Normalised
+from services.ingest.receive import Receiver
 
 T = TypeVar("T")
 HEADERS = (("ce_id", b"msg-1"), ("ce_type", b"centralino.contact.received.v9"), ("correlationid", b"c-1"))
@@ -145,6 +151,40 @@ def test_what_the_router_alone_writes_cannot_be_put_back(tmp_path: Path) -> None
 
     assert result.exit_code == 2
     assert "the router alone writes" in result.stderr
+
+
+def receive_item(data: Path) -> None:
+    """An item of a webhook that is no message, put aside by ingest itself."""
+
+    async def receive(log: EventLog) -> None:
+        publisher = Publisher(log, "ingest", clock=SystemClock())
+        await publisher.start()
+        await publisher.wait_ready()
+        receiver = Receiver(
+            configuration=sample_configuration(),
+            publisher=publisher,
+            blobs=FolderBlobs(data / "blobs"),
+            clock=SystemClock(),
+            metrics=Metrics(),
+        )
+        problem = ItemProblem(place="message.chat.id", detail="missing", raw=b'{"update_id": 7}')
+        account = AccountContext(name="bot", channel="telegram", pool="care")
+        await receiver.receive(account, Normalised(problems=(problem,)), "c-1")
+        await publisher.close()
+
+    on_log(data, receive)
+
+
+def test_an_item_of_a_webhook_is_listed_and_shown_and_cannot_be_put_back(tmp_path: Path) -> None:
+    receive_item(tmp_path)
+
+    listed, shown, refused = run(tmp_path, "list"), run(tmp_path, "show", "0"), run(tmp_path, "put-back", "0")
+
+    number, _, *rest = listed.stdout.rstrip("\n").split("  ")
+    assert (number, rest, listed.stderr) == ("0", ["webhook bot: message.chat.id", "ingest", "missing"], "")
+    assert json.loads(shown.stdout)["content"] == {"update_id": 7}
+    assert json.loads(shown.stdout)["headers"]["correlationid"] == "c-1"
+    assert (refused.exit_code, "have the provider send it again" in refused.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("command", [("list",), ("show", "0"), ("put-back", "0")])
