@@ -5,13 +5,14 @@ They describe the answers in the OpenAPI document and check what comes in; `pres
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from services.agent_api.credentials import PASSWORD_CHARS_MAX
 
+# Already written as the contract writes times; parsing it only to write it again would drop zeros.
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 ShortText = Annotated[str, StringConstraints(max_length=200)]
 NonEmptyText = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
 Presence = Literal["available", "busy", "break", "offline"]
@@ -86,7 +87,7 @@ class Session(BaseModel):
     """A bearer token."""
 
     token: str
-    expires_at: datetime
+    expires_at: Time
 
 
 class Me(BaseModel):
@@ -106,7 +107,7 @@ class AgentPresence(BaseModel):
 
     agent: str
     presence: str
-    since: datetime
+    since: Time
 
 
 class ContactCustomer(BaseModel):
@@ -134,12 +135,12 @@ class Contact(BaseModel):
     subject: str | None
     preview: str
     language: str | None
-    received_at: datetime
-    due_at: datetime
-    queued_at: datetime
-    assigned_at: datetime | None
-    wrap_up_until: datetime | None
-    resolved_at: datetime | None
+    received_at: Time
+    due_at: Time
+    queued_at: Time
+    assigned_at: Time | None
+    wrap_up_until: Time | None
+    resolved_at: Time | None
     disposition: str | None
     summary: str | None
     transfers: int
@@ -166,7 +167,7 @@ class Offer(BaseModel):
     id: str
     agent: str
     contact: Contact
-    expires_at: datetime
+    expires_at: Time
     reason: OfferReason
 
 
@@ -196,7 +197,7 @@ class Message(BaseModel):
     id: str
     contact_id: str | None
     direction: Literal["in", "out"]
-    at: datetime
+    at: Time
     handle: str
     name: str | None
     agent: str | None
@@ -215,7 +216,7 @@ class Note(BaseModel):
     id: str
     contact_id: str
     agent: str
-    at: datetime
+    at: Time
     text: str
 
 
@@ -223,7 +224,7 @@ class TimelineEntry(BaseModel):
     """A line of a contact's history."""
 
     id: str
-    at: datetime
+    at: Time
     type: str
     agent: str | None
     data: dict[str, Any]
@@ -235,15 +236,15 @@ class Customer(BaseModel):
     id: str
     name: str | None
     handles: list[str]
-    first_seen_at: datetime
-    last_seen_at: datetime
+    first_seen_at: Time
+    last_seen_at: Time
 
 
 class Handle(BaseModel):
     """An address of a customer. `bounced`: why nothing gets there any more."""
 
     handle: str
-    first_seen_at: datetime
+    first_seen_at: Time
     bounced: str | None
 
 
@@ -254,8 +255,8 @@ class CustomerCard(BaseModel):
     name: str | None
     handles: list[Handle]
     attributes: dict[str, str]
-    first_seen_at: datetime
-    last_seen_at: datetime
+    first_seen_at: Time
+    last_seen_at: Time
     contacts: list[Contact]
 
 
@@ -267,7 +268,7 @@ class QueueState(BaseModel):
     waiting: int
     offered: int
     active: int
-    oldest_received_at: datetime | None
+    oldest_received_at: Time | None
     oldest_wait_ms: int | None
     target_ms: int | None
     service_level: float | None
@@ -283,7 +284,7 @@ class AgentState(BaseModel):
     pool: str
     role: str
     presence: str
-    since: datetime
+    since: Time
     skills: dict[str, int]
     capacity: dict[str, int]
     load: dict[str, int]
@@ -292,7 +293,7 @@ class AgentState(BaseModel):
 class ThroughputMinute(BaseModel):
     """What happened within one minute, which begins at `at`."""
 
-    at: datetime
+    at: Time
     pool: str
     queue: str
     channel: str
@@ -304,8 +305,8 @@ class ThroughputMinute(BaseModel):
 class Realtime(BaseModel):
     """Throughput by minute, newest last."""
 
-    from_: datetime = Field(alias="from")
-    to: datetime
+    from_: Time = Field(alias="from")
+    to: Time
     minutes: list[ThroughputMinute]
 
 
@@ -325,8 +326,8 @@ class ServiceLevelLine(BaseModel):
 class ServiceLevelReport(BaseModel):
     """How many contacts were answered within their target."""
 
-    from_: datetime = Field(alias="from")
-    to: datetime
+    from_: Time = Field(alias="from")
+    to: Time
     by: Literal["queue", "channel", "agent"]
     items: list[ServiceLevelLine]
 
@@ -335,7 +336,7 @@ class Ticket(BaseModel):
     """Opens one stream, once, until `expires_at`."""
 
     ticket: str
-    expires_at: datetime
+    expires_at: Time
 
 
 class CommandAccepted(BaseModel):
