@@ -35,6 +35,7 @@ POOLS = {
     "expiry": "offer_timeout: 4s",
     "race": "offer_timeout: 10m",
     "seen": "offer_timeout: 10m",
+    "strange": "offer_timeout: 10m",
     "words": "offer_timeout: 10m",
     "board": "offer_timeout: 10m, target: 2m",
     "crash": "offer_timeout: 10m",

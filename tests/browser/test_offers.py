@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import Route, WebSocketRoute, expect
 
 from tests.browser.desk import Desk
 from tests.browser.site import Site
@@ -60,3 +61,30 @@ async def test_an_offer_that_is_gone_is_explained_in_words(site: Site, open_desk
     await expect(desk.page.get_by_role("alert")).to_contain_text("The offer was taken back.")
     await expect(desk.offer("A race")).to_have_count(0)
     await expect(desk.presence("Offline")).to_be_checked()
+
+
+async def test_frames_of_kinds_that_the_page_does_not_know_change_nothing(site: Site, open_desk: DeskOpener) -> None:
+    desk = await open_desk(site)
+
+    def add_strange_frames(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def hand_on(frame: str | bytes) -> None:
+            strange = {**json.loads(frame), "type": "weather.changed", "offer": "rain"}
+            socket.send(json.dumps(strange))
+            socket.send(frame)
+            socket.send(json.dumps(strange))
+
+        server.on_message(hand_on)
+
+    await desk.page.route_web_socket("**/v1/stream?*", add_strange_frames)
+    await desk.keep_session(json.dumps({"agent": "anna-strange", "token": site.token("anna-strange")}))
+    await desk.page.goto("/")
+    await desk.live()
+    await desk.become("Available")
+    await site.write("strange", "Nothing strange")
+
+    await desk.accept("Nothing strange")
+
+    await expect(desk.message("Hello!")).to_be_visible()
+    await expect(desk.mine("Nothing strange")).to_be_visible()
