@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from libs.common.errors import CentralinoError
 
@@ -21,6 +22,7 @@ GRACE_S: Final = 10
 BACKLOG: Final = 2048
 DATE_INTERVAL_S: Final = 1.0
 WEBSOCKET_BYTES_MAX: Final = 65_536
+WEBSOCKET_END_S: Final = 5
 
 
 class PortUnavailableError(CentralinoError):
@@ -50,6 +52,18 @@ class EmbeddedServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
+
+
+class EndingWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, whose connection is gone soon after its handler has ended.
+
+    A closed transport waits until what is buffered was sent. A peer that reads nothing would keep connection and buffer for ever.
+    """
+
+    async def run_asgi(self) -> None:
+        """Let the handler run, leave time for the closing handshake, then cut the connection off."""
+        await super().run_asgi()
+        self.loop.call_later(WEBSOCKET_END_S, self.transport.abort)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ async def serve_app(
         app,
         loop="none",
         http="httptools",
-        ws="websockets-sansio",
+        ws=EndingWebSocket,
         ws_per_message_deflate=False,
         ws_max_size=WEBSOCKET_BYTES_MAX,
         lifespan="off",
