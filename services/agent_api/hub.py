@@ -16,7 +16,7 @@ from services.agent_api.store.rows import FrameRow
 QUEUED_FRAMES_MAX: Final = 256
 # Codes from 4000 on are the application's own (RFC 6455, section 7.4.2).
 CLOSE_TOO_SLOW: Final = 4008
-CLOSE_MISSED: Final = 4009
+CLOSE_BEGIN_AGAIN: Final = 4009
 
 
 class Subscription:
@@ -133,7 +133,7 @@ class Hub:
         self.seen_seq = seen_seq
         for group in tuple(self._by_agent.values()):
             for subscription in tuple(group):
-                subscription.close(CLOSE_MISSED)
+                subscription.close(CLOSE_BEGIN_AGAIN)
 
 
 def _leave(groups: dict[str, set[Subscription]], key: str, subscription: Subscription) -> None:

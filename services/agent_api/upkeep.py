@@ -53,7 +53,8 @@ async def _measure(parts: Parts, tailer: Tailer) -> None:
     while True:
         try:
             await tailer.measure_lag()
-            parts.health.set("log", ok=True)
+            # Reading may work while nothing can be written.
+            parts.health.set("log", ok=parts.publisher.ready, detail="" if parts.publisher.ready else "no writer")
         except (OutageError, LogClosedError) as error:
             parts.health.set("log", ok=False, detail=str(error))
         await parts.clock.sleep_ms(LAG_EVERY_MS)

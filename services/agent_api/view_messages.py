@@ -100,8 +100,7 @@ def fold_outbound(rows: Workset, event: outbound.AnyOutbound, entry_id: str) -> 
 def fold_delivery(rows: Workset, event: outbound.AnyDelivery, entry_id: str) -> None:
     """The provider, or our own sender, said how far a message came."""
     if isinstance(event, outbound.AddressBounced):
-        handle = rows.handles.get(event.handle)
-        if handle is not None and event.permanent:
+        if event.permanent and event.handle and rows.handles.get(event.handle) is not None:
             rows.handles.change(event.handle).bounced = event.reason
         if event.message_id and rows.messages.get(event.message_id) is not None:
             _move_on(rows, event.message_id, "failed", event.reason, event.at_ms, entry_id)

@@ -105,6 +105,7 @@ def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -
         "contact.queued",
         at_ms=fact.at_ms,
         queue=fact.queue,
+        queue_asked=fact.queue_asked,
         message_id=fact.message_id,
     )
     count(rows, contact, "received", at_ms=fact.at_ms)

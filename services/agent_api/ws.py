@@ -20,7 +20,7 @@ from libs.common.errors import OutageError
 from libs.common.http.auth import Principal, Role, check_allowed, principal_of
 from libs.common.http.problem import ProblemError
 from services.agent_api.access import Viewer, find_viewer
-from services.agent_api.hub import Subscription
+from services.agent_api.hub import CLOSE_BEGIN_AGAIN, CLOSE_TOO_SLOW, Subscription
 from services.agent_api.parts import Parts, parts_of
 from services.agent_api.routes_work import digest_ticket
 from services.agent_api.store import tables
@@ -118,9 +118,14 @@ async def _serve(parts: Parts, websocket: WebSocket, viewer: Viewer, after: str 
         sender = asyncio.create_task(_send(parts, websocket, subscription, opening))
         receiver = asyncio.create_task(_receive(websocket))
         tasks += [sender, receiver]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        # An agent who was removed, or whose token is over, must not go on hearing for ever.
+        life_s = parts.settings.stream_ms / 1000
+        done, _ = await asyncio.wait(tasks, timeout=life_s, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            subscription.close(CLOSE_BEGIN_AGAIN)
         if given_up.done():
-            parts.metrics.websocket_slow_closed.inc()
+            if given_up.result() == CLOSE_TOO_SLOW:
+                parts.metrics.websocket_slow_closed.inc()
             sender.cancel()
             await _close(websocket, given_up.result(), "begin again from your cursor")
         for ended in (sender, receiver):

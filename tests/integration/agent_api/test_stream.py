@@ -260,3 +260,20 @@ async def test_streams_show_that_they_live(api: Api) -> None:
         # then the ping carries the newest cursor, so that a client of whom nothing is wanted stays up to date
         frame = await next_frame(socket, "ping")
         assert frame["cursor"] == cursor
+
+
+async def test_a_stream_has_an_end_and_its_client_shows_again_who_it_is(api: Api) -> None:
+    # given streams that last a moment
+    anna = await api.client()
+    parts = api.service.parts
+    parts.settings = parts.settings.model_copy(update={"stream_ms": 100})
+
+    # when / then
+    async with anna.stream() as socket:
+        cursor = (await next_frame(socket))["cursor"]
+        with pytest.raises(ConnectionClosed) as closed:
+            await next_frame(socket)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4009
+    async with anna.stream(after=cursor) as socket:
+        assert (await next_frame(socket))["resumed"] is True

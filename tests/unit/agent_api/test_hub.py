@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.agent_api.hub import CLOSE_MISSED, CLOSE_TOO_SLOW, Hub, Subscription
+from services.agent_api.hub import CLOSE_BEGIN_AGAIN, CLOSE_TOO_SLOW, Hub, Subscription
 from services.agent_api.store.rows import FrameRow
 
 
@@ -111,5 +111,5 @@ async def test_after_too_many_missed_frames_all_begin_anew() -> None:
     anna = Reader("anna")
     hub.add(anna.subscription)
     hub.restart(50_000)
-    assert anna.closed_with == [CLOSE_MISSED]
+    assert anna.closed_with == [CLOSE_BEGIN_AGAIN]
     assert hub.seen_seq == 50_000
