@@ -207,6 +207,24 @@ async def test_a_committed_row_outlives_the_kill_of_the_server() -> None:
         assert await fetch_notes(url) == ["committed"]
 
 
+async def test_a_paused_server_answers_nobody_until_it_goes_on() -> None:
+    server = await asyncio.to_thread(obtain_postgres)
+    try:
+        await asyncio.to_thread(server.start)
+        connection = await asyncpg.connect(server.url)
+        await asyncio.to_thread(server.pause)
+        asked = asyncio.create_task(connection.fetchval("SELECT 1"))
+        newcomer = asyncio.create_task(asyncpg.connect(server.url))
+        done, _ = await asyncio.wait({asked, newcomer}, timeout=1)
+        assert not done
+        await asyncio.to_thread(server.resume)
+        assert await asked == 1
+        await (await newcomer).close()
+        await connection.close()
+    finally:
+        await asyncio.to_thread(server.close)
+
+
 async def test_the_stopped_server_cuts_clients_off_and_comes_back() -> None:
     with await asyncio.to_thread(obtain_postgres) as server:
         url = await asyncio.to_thread(server.create_database, "parts_stopped")

@@ -1,9 +1,11 @@
 """A PostgreSQL server as a process on this machine, from the system's packages, apart from any server that runs there."""
 
+import contextlib
 import os
 import pwd
 import re
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -50,6 +52,12 @@ def _unprivileged_user() -> str | None:
     return next(name for name in ("postgres", "nobody") if name in names)
 
 
+def _signal_each(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
 class LocalPostgres(PostgresServer):
     """See `PostgresServer`. Its data and its socket are in a folder of its own under the system's temporary folder."""
 
@@ -91,21 +99,38 @@ class LocalPostgres(PostgresServer):
         self._started().wait()
 
     def kill(self) -> None:
+        self.pause()  # None of its processes may see another one die, and act on it.
+        backends = self._backends()
         self._started().kill()
+        _signal_each(backends, signal.SIGKILL)
 
     def pause(self) -> None:
         self._started().pause()
+        _signal_each(self._backends(), signal.SIGSTOP)
 
     def resume(self) -> None:
+        _signal_each(self._backends(), signal.SIGCONT)
         self._started().resume()
 
     def close(self) -> None:
         if self._child is not None:
+            if self._child.running:
+                _signal_each(self._backends(), signal.SIGCONT)
             self._child.close()
             self._child = None
         if self._folder is not None:
             shutil.rmtree(self._folder)
             self._folder = None
+
+    def _backends(self) -> list[int]:
+        """The processes that serve connections: each has a session of its own, so no signal to the server's group reaches it."""
+        parent = f"PPid:\t{self._started().pid}\n"
+        found = []
+        for path in Path("/proc").glob("[0-9]*/status"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if parent in path.read_text():
+                    found.append(int(path.parent.name))
+        return found
 
     def _started(self) -> Child:
         assert self._child is not None, "start it first"
