@@ -77,7 +77,7 @@ async def test_a_contact_is_taken_answered_and_resolved(
     asked = await post_office.wait_for(lambda found: "ada@example.com" in found.recipients and found != mail)
     assert "Where is my parcel?" in text_of(asked)
     assert "It arrives tomorrow." not in text_of(asked)
-    await expect(page.get_by_role("region", name="History")).to_contain_text("Follow-up planned")
+    await expect(page.get_by_role("region", name="History")).to_contain_text("Follow-up sent")
 
 
 async def test_a_contact_in_wrap_up_is_finished_by_its_agent(site: Site, open_desk: DeskOpener) -> None:

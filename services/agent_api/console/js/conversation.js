@@ -16,6 +16,8 @@ import { formatCountdown, formatTime, t } from "./words.js";
 const WORKABLE = new Set(["active", "held"]);
 // So near the end one reads the newest message, and the next one comes into sight by itself.
 const NEAR_END_PX = 80;
+// No frame tells of acknowledgements and of the mails that ask afterwards.
+const READ_EVERY_S = 10;
 
 /** `{element, focus(), end()}`. */
 export function drawConversation(console, contactId) {
@@ -36,6 +38,7 @@ export function drawConversation(console, contactId) {
   let ended = false;
   let reading = false;
   let again = false;
+  let seconds = 0;
 
   function showContact(newer) {
     const changed = JSON.stringify(newer) !== JSON.stringify(contact);
@@ -77,6 +80,12 @@ export function drawConversation(console, contactId) {
     tick();
   }
 
+  function wait() {
+    tick();
+    seconds += 1;
+    if (seconds >= READ_EVERY_S && console.connection === "live" && document.visibilityState === "visible") refresh();
+  }
+
   function tick() {
     const until = head.querySelector(".until");
     if (until) say(until, t("wrap-up-left", { time: formatCountdown(Date.parse(until.dataset.until) - nowMs()) }));
@@ -89,6 +98,7 @@ export function drawConversation(console, contactId) {
       return;
     }
     reading = true;
+    seconds = 0;
     try {
       do {
         again = false;
@@ -155,7 +165,7 @@ export function drawConversation(console, contactId) {
     if (concerned === contactId && frame.type === "message.failed") notify(t("message-failed-notice", { name: customerName(frame.contact) }), "problem");
   }
 
-  const stopTicking = everySecond(tick);
+  const stopTicking = everySecond(wait);
   console.frameListeners.add(hear);
   const known = work.find(contactId);
   if (known) showContact(known);
