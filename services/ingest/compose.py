@@ -19,7 +19,7 @@ from libs.common.http.health import Health
 from libs.common.ids import new_id
 from libs.common.lifecycle import retrying
 from libs.common.log.dlq import DeadLetters
-from libs.common.log.port import EventLog
+from libs.common.log.port import EventLog, Record
 from libs.common.log.publisher import Publisher
 from libs.common.log.streams import (
     DEAD_LETTERS,
@@ -140,7 +140,7 @@ class IngestService:
             engine=self.engine,
             positions=positions,
             folds={OUTBOUND_MESSAGES: senders.fold, ROUTING_INPUTS: intake.fold},
-            dead_letters=DeadLetters(self.publisher, "ingest"),
+            dead_letters=DeadLetters(self.publisher, "ingest", on_put=self._count_dead_letter),
             clock=self._clock,
             health=self.health,
             committed=self._wake,
@@ -191,6 +191,9 @@ class IngestService:
     def _wake(self) -> None:
         self.send_runner.wake()
         self.media_runner.wake()
+
+    def _count_dead_letter(self, record: Record) -> None:
+        self.metrics.dead_letters.labels(record.stream, self.name).inc()
 
     def _publisher_changed(self, ready: bool, why_not: str) -> None:
         self.health.set("publisher", ok=ready, detail=why_not)
