@@ -43,6 +43,11 @@ class PartitionWorker:
         self.tenure: Tenure | None = None
         on_phase(partition.number, Phase.CLAIMED, "")
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Finish the batch in hand and end: `run` returns soon after."""
         self._stop.set()

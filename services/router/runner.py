@@ -140,6 +140,8 @@ class Runner:
             try:
                 await worker.run()
             except DeposedError as deposed:
+                if worker.stopping:
+                    return  # The partition was taken from us, and its new owner was quicker than we were.
                 if self._clock.now_ms() - began_ms > _DEPOSED_LAST_MS:
                     pause_ms = _DEPOSED_FIRST_MS
                 self._health.set(_part(partition.number), ok=False, detail=str(deposed))

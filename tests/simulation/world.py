@@ -38,6 +38,7 @@ from tests.simulation.virtual_loop import LoopClock
 PARTITIONS = 2
 POOLS = ("care", "sales", "returns")  # The first and the last share a partition.
 QUEUES = ("quick", "slow")
+_CATCH_UP_S = 3_600
 
 
 def a_world_configuration(rng: random.Random) -> Configuration:
@@ -291,7 +292,7 @@ class World:
 
     async def _catch_up(self) -> None:
         """Return when every input is decided and appended, and everything on the log was read."""
-        for _ in range(100_000):
+        for _ in range(_CATCH_UP_S):
             await asyncio.sleep(1)
             for router in self.routers.values():
                 router.check_alive()
@@ -299,7 +300,21 @@ class World:
                 self._broken.result()
             if all([await self._caught_up(number) for number in range(PARTITIONS)]):
                 return
-        raise AssertionError("the routers do not catch up")
+        raise AssertionError(f"the routers do not catch up: {await self._positions()}")
+
+    async def _positions(self) -> list[str]:
+        """Where everybody stands, to be shown."""
+        lines = []
+        for partition in range(PARTITIONS):
+            inputs = await self.log.end_offset(ROUTING_INPUTS, partition)
+            outputs = await self.log.end_offset(ROUTING_EVENTS, partition)
+            workers = [
+                f"{router.process.name}: {worker.tenure and (worker.tenure.term, worker.tenure.appended_input)}"
+                for router in self.routers.values()
+                if (worker := router.runner.workers.get(partition)) is not None
+            ]
+            lines.append(f"partition {partition}: {inputs=} {outputs=} read={self._read[partition]} {workers}")
+        return lines
 
     async def _caught_up(self, partition: int) -> bool:
         tenure = self._tenure(partition)
