@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,16 +54,23 @@ class StoreUrlInvalidError(CentralinoError):
     """A store is `sqlite:///path` or `postgresql://...`."""
 
 
-def open_engine(url: str, *, command_timeout_s: float = COMMAND_TIMEOUT_S) -> AsyncEngine:
+# Gives a connection like aiosqlite's.
+SqliteConnect = Callable[[], Awaitable[Any]]
+
+
+def open_engine(
+    url: str, *, command_timeout_s: float = COMMAND_TIMEOUT_S, sqlite_connect: SqliteConnect | None = None
+) -> AsyncEngine:
     """An engine for `sqlite:///path` or `postgresql://user:password@host/database`; it connects when first used.
 
     `engine.begin()` is a transaction for writing: on SQLite it takes the write lock at once, so that it never fails halfway. For
     reading alone use `reading(engine)`, which waits for no writer. A statement that PostgreSQL does not answer within
-    `command_timeout_s` is an outage. Raises StoreUrlInvalidError.
+    `command_timeout_s` is an outage. `sqlite_connect` opens SQLite's connections in place of the driver with its threads, which the
+    simulation cannot have. Raises StoreUrlInvalidError.
     """
     parsed = _parse_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed)
+        return _open_sqlite(parsed, sqlite_connect)
     return create_async_engine(
         parsed.set(drivername="postgresql+asyncpg"),
         hide_parameters=True,
@@ -220,13 +227,45 @@ def _parse_url(url: str) -> URL:
     raise StoreUrlInvalidError
 
 
-def _open_sqlite(url: URL) -> AsyncEngine:
+class _SqliteEngine(AsyncEngine):
+    """Lets the transactions that write take turns inside this process, in the order in which they came.
+
+    SQLite itself lets a second writer sleep and look again, each time longer, up to a tenth of a second: under load most of the time is
+    slept away, and whoever comes late may be the first. Other processes' transactions are still waited for in that way.
+    """
+
+    __slots__ = ("_turn",)
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(engine.sync_engine)
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes, when it is its turn."""
+        if self._turn.locked():
+            try:
+                async with asyncio.timeout(POOL_WAIT_S):
+                    await self._turn.acquire()
+            except TimeoutError:
+                raise PoolTimeoutError(f"no turn to write within {POOL_WAIT_S} s") from None
+        else:
+            await self._turn.acquire()
+        try:
+            async with super().begin() as connection:
+                yield connection
+        finally:
+            self._turn.release()
+
+
+def _open_sqlite(url: URL, connect: SqliteConnect | None) -> AsyncEngine:
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         hide_parameters=True,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
+        **({} if connect is None else {"async_creator": connect}),
     )
     folder = Path(url.database or "").parent
 
@@ -254,7 +293,7 @@ def _open_sqlite(url: URL) -> AsyncEngine:
         # A transaction that begins as a reader and writes later fails at once, whatever the time-out, when somebody wrote in between.
         connection.exec_driver_sql("BEGIN" if reader else "BEGIN IMMEDIATE")
 
-    return engine
+    return _SqliteEngine(engine)
 
 
 # Which connection a revision's `op` works on is a global of Alembic's, and several services may start in one event loop.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.blobs import FolderBlobs
 from libs.common.clock import Clock
@@ -55,9 +56,19 @@ class AgentApi:
         await self.parts.engine.dispose()
 
 
-def compose(settings: AgentApiSettings, configuration: Configuration, *, log: EventLog, clock: Clock) -> AgentApi:
-    """The service, not started. Opens no connection. Raises RefusedError where a setting is missing."""
-    engine = open_engine(settings.store_url(NAME))
+def compose(
+    settings: AgentApiSettings,
+    configuration: Configuration,
+    *,
+    log: EventLog,
+    clock: Clock,
+    engine: AsyncEngine | None = None,
+) -> AgentApi:
+    """The service, not started. Opens no connection. `engine`: in place of the one that the settings name.
+
+    Raises RefusedError where a setting is missing.
+    """
+    engine = engine or open_engine(settings.store_url(NAME))
     health = Health("store", "log", HEALTH_PART)
     metrics = Metrics()
     publisher = Publisher(

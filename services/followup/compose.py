@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.clock import Clock
 from libs.common.configuration.models import Configuration
@@ -28,7 +29,7 @@ from libs.common.store import open_engine, run_migrations
 from services.followup.announcer import Announcer
 from services.followup.app import Deps, create_app
 from services.followup.intake import Intake
-from services.followup.sender import MailSender
+from services.followup.sender import MailSender, MailTransport
 from services.followup.store.tables import MIGRATIONS, VERSION_TABLE, outbox, positions
 
 _DAY_MS: Final = 86_400_000
@@ -39,15 +40,23 @@ class FollowupService:
 
     name = "followup"
 
-    def __init__(self, settings: CommonSettings, configuration: Configuration, log: EventLog, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: CommonSettings,
+        configuration: Configuration,
+        log: EventLog,
+        clock: Clock,
+        engine: AsyncEngine,
+        transport: MailTransport | None,
+    ) -> None:
         self._settings = settings
         self._log = log
         self._clock = clock
         self.health = Health("log", "store", "publisher")
         metrics = Metrics()
-        self.engine = open_engine(settings.store_url("followup"))
+        self.engine = engine
         self.publisher = Publisher(log, "followup", clock=clock, on_ready=self._publisher_changed)
-        self.transport = open_transport(settings.smtp_url)
+        self.transport = transport
         rows = Outbox(self.engine, outbox, holder=new_id("followup"), unknown=UnknownOutcome.GIVE_UP)
         self.intake = intake = Intake(outbox=rows, settings=configuration.followup, clock=clock)
         sender = MailSender(
@@ -130,6 +139,21 @@ class FollowupService:
         self.health.set("publisher", ok=ready, detail=why_not)
 
 
-def compose(settings: CommonSettings, configuration: Configuration, *, log: EventLog, clock: Clock) -> FollowupService:
-    """The service, ready to run."""
-    return FollowupService(settings, configuration, log, clock)
+def compose(
+    settings: CommonSettings,
+    configuration: Configuration,
+    *,
+    log: EventLog,
+    clock: Clock,
+    engine: AsyncEngine | None = None,
+    transport: MailTransport | None = None,
+) -> FollowupService:
+    """The service, ready to run. `engine`, `transport`: in place of those that the settings name."""
+    return FollowupService(
+        settings,
+        configuration,
+        log,
+        clock,
+        engine or open_engine(settings.store_url("followup")),
+        transport or open_transport(settings.smtp_url),
+    )

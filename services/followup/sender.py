@@ -7,10 +7,11 @@ well is worse than not to be asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from email.errors import MessageError
+from email.message import EmailMessage
 from email.utils import parseaddr
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -28,7 +29,7 @@ from libs.common.logging import correlated, get_logger
 from libs.common.metrics import Metrics
 from libs.common.outbox import REASON_UNKNOWN, OutboxItem, OutboxState, Outcome
 from libs.common.outbox_runner import BeginDelivery, Later, Refused, Result, Sent
-from libs.common.smtp import SmtpRefusedError, SmtpTransport, SmtpUnavailableError
+from libs.common.smtp import SmtpRefusedError, SmtpResult, SmtpUnavailableError
 from libs.common.store import store_errors
 from services.followup.intake import MailOrder, note_bounce
 from services.followup.render import Letter, Renderer, message_id
@@ -48,6 +49,29 @@ class LeaseLostError(Exception):
     """Another process has taken this mail over."""
 
 
+class MailTransport(Protocol):
+    """What hands mails to a mail server: see `SmtpTransport`, which is one."""
+
+    async def send(
+        self,
+        message: EmailMessage,
+        sender: str,
+        recipients: Sequence[str],
+        *,
+        before_data: Callable[[], Awaitable[None]] | None = None,
+    ) -> SmtpResult:
+        """Hand over one mail. Raises SmtpRefusedError, SmtpUnavailableError."""
+        ...
+
+    async def check(self) -> None:
+        """Reach the server. Raises SmtpUnavailableError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the server."""
+        ...
+
+
 class MailSender:
     """Sends one mail at a time. `transport` None: no mail server is configured, and everything waits."""
 
@@ -55,7 +79,7 @@ class MailSender:
         self,
         *,
         settings: Followup,
-        transport: SmtpTransport | None,
+        transport: MailTransport | None,
         engine: AsyncEngine,
         publisher: Publisher,
         clock: Clock,

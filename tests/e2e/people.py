@@ -23,15 +23,15 @@ AWAY = (httpx.TransportError, OSError, TimeoutError, WebSocketException)
 class Desk:
     """One agent's desktop. It keeps every frame that it got and comes back with its cursor when the stream breaks."""
 
-    def __init__(self, stack: Stack, agent: str, role: Role = Role.AGENT) -> None:
+    def __init__(self, stack: Stack, agent: str, role: Role = Role.AGENT, *, office: str = "agent-api") -> None:
+        """`office`: the name of the process that it talks to, where there are several."""
         self.stack = stack
+        self.office = office
         self.agent = agent
         self.frames: list[dict[str, Any]] = []
         self.cursor: str | None = None
         self._headers = {"authorization": f"Bearer {stack.token(agent, role=role)}"}
-        self.client = httpx.AsyncClient(
-            base_url=stack.url("agent-api"), headers=self._headers, timeout=10, trust_env=False
-        )
+        self.client = httpx.AsyncClient(base_url=stack.url(office), headers=self._headers, timeout=10, trust_env=False)
 
     async def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> httpx.Response:
         """One request, tried again with the same key until something other than an outage answers."""
@@ -70,7 +70,7 @@ class Desk:
         while True:
             with contextlib.suppress(*AWAY):
                 after = f"?after={self.cursor}" if self.cursor else ""
-                url = f"{self.stack.url('agent-api').replace('http', 'ws')}/v1/stream{after}"
+                url = f"{self.stack.url(self.office).replace('http', 'ws')}/v1/stream{after}"
                 async with connect(url, additional_headers=self._headers, proxy=None) as socket:
                     async for data in socket:
                         frame = json.loads(data)
@@ -124,8 +124,15 @@ async def take_everything(desk: Desk) -> None:
         await asyncio.sleep(0.05)  # An agent's pause between two looks at the desk.
 
 
-async def send_contact(stack: Stack, client: httpx.AsyncClient, number: int) -> dict[str, Any]:
-    """Hand one contact in, as an integration does that tries again until it hears 202. Its answer."""
+async def send_contact(
+    stack: Stack,
+    client: httpx.AsyncClient,
+    number: int,
+    *,
+    door: str = "ingest",
+    told: Callable[[httpx.Response | Exception], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Hand one contact in, as an integration does that tries again until it hears 202. Its answer; `told` hears of every one."""
     body = {
         "account": "api",
         "external_id": f"load-{number}",
@@ -138,12 +145,16 @@ async def send_contact(stack: Stack, client: httpx.AsyncClient, number: int) -> 
     answers: list[dict[str, Any]] = []
 
     async def taken() -> bool:
-        with contextlib.suppress(*AWAY):
-            answer = await client.post(f"{stack.url('ingest')}/v1/contacts", json=body, headers=headers)
-            if answer.status_code == 202:
-                answers.append(answer.json())
-            else:
-                assert answer.status_code >= 500, answer.text
+        try:
+            answer = await client.post(f"{stack.url(door)}/v1/contacts", json=body, headers=headers)
+        except AWAY as error:
+            told(error)
+            return False
+        told(answer)
+        if answer.status_code == 202:
+            answers.append(answer.json())
+        elif answer.status_code < 500:
+            raise RuntimeError(f"the contact was refused: {answer.text}")
         return bool(answers)
 
     await eventually(taken, 60, 0.1)

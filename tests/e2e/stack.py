@@ -68,6 +68,7 @@ class Stack:
     environment: Mapping[str, str]
     configuration: str = CONFIGURATION
     children: dict[str, Child] = field(default_factory=dict)
+    replicas: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Write the configuration and choose ports that stay the same over restarts."""
@@ -82,7 +83,7 @@ class Stack:
         return ("up",) if self.mode == "up" else SERVICES
 
     def url(self, service: str) -> str:
-        """Where a service listens."""
+        """Where a service, or a replica of one, listens."""
         return f"http://127.0.0.1:{self.ports[service]}"
 
     def token(self, agent: str | None = None, *, integration: str = "shop", role: Role = Role.AGENT) -> str:
@@ -91,6 +92,13 @@ class Stack:
         if agent is not None:
             principal = Principal(kind="agent", id=agent, role=role)
         return self._authority.mint(principal, 3_600_000)[0]
+
+    def add_replica(self, service: str) -> str:
+        """One more process of a service, not started; its name for `launch`, `url` and `kill`."""
+        name = f"{service}-{len(self.replicas) + 2}"
+        self.replicas[name] = service
+        self.ports[name] = free_port()
+        return name
 
     async def start(self) -> None:
         """Start every process and wait until all are ready."""
@@ -108,18 +116,18 @@ class Stack:
             "CENTRALINO_INGEST_URL": self.url("ingest"),
             **self.environment,
         }
-        ports = [f"--{service}-port={port}" for service, port in self.ports.items()]
+        ports = [f"--{service}-port={self.ports[service]}" for service in SERVICES]
         command = (
             centralino_command("up", *ports)
             if name == "up"
-            else centralino_command("serve", name, "--port", str(self.ports[name]))
+            else centralino_command("serve", self.replicas.get(name, name), "--port", str(self.ports[name]))
         )
         self.children[name] = self.start_child(command, name=name, environment=environment)
         return self.children[name]
 
     async def wait_until_ready(self, timeout_s: float = 60) -> None:
         """Wait until every service says that it is ready."""
-        for service in SERVICES:
+        for service in SERVICES if self.mode == "up" else tuple(self.children):
             child = self.children["up" if self.mode == "up" else service]
             await child.wait_until_ready(f"{self.url(service)}/readyz", timeout_s)
 

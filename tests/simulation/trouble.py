@@ -29,17 +29,17 @@ class Trouble:
 
 
 # When all else is quiet the mail server is still what mail servers are; nobody dies of it.
-QUIET = Trouble(mail_away=0.03, mail_refused=0.03, mail_later=0.05, mail_lost=0.03, mail_reply_lost=0.05)
+QUIET = Trouble(mail_away=0.05, mail_refused=0.05, mail_later=0.05, mail_lost=0.08, mail_reply_lost=0.15)
 TROUBLE = Trouble(
     store_fails=0.002,
     commit_answer_lost=0.01,
     crash_at_store=0.0005,
     crash_after_commit=0.004,
-    mail_away=0.03,
-    mail_refused=0.03,
+    mail_away=0.05,
+    mail_refused=0.05,
     mail_later=0.05,
-    mail_lost=0.03,
-    mail_reply_lost=0.05,
+    mail_lost=0.08,
+    mail_reply_lost=0.15,
     crash_at_mail=0.15,
 )
 
