@@ -30,7 +30,7 @@ from libs.common.metrics import Metrics
 from libs.common.outbox import REASON_UNKNOWN, OutboxItem, OutboxState, Outcome
 from libs.common.outbox_runner import BeginDelivery, Later, Refused, Result, Sent
 from libs.common.smtp import SmtpRefusedError, SmtpResult, SmtpUnavailableError
-from libs.common.store import store_errors
+from libs.common.store import reading, store_errors
 from services.followup.intake import MailOrder, note_bounce
 from services.followup.render import Letter, Renderer, message_id
 from services.followup.store.tables import bounces
@@ -184,7 +184,7 @@ class MailSender:
 
     async def _has_bounced(self, address: str) -> bool:
         with store_errors():
-            async with self._engine.connect() as connection:
+            async with reading(self._engine) as connection:
                 query = sa.select(bounces.c.address).where(bounces.c.address == address)
                 return (await connection.execute(query)).first() is not None
 
