@@ -139,9 +139,11 @@ class OutboxRunner:
             await self._gate()
         items = await self._outbox.lease(now_ms=self._clock.now_ms(), limit=self._at_once)
         if items:
-            async with asyncio.TaskGroup() as group:
-                for item in items:
-                    group.create_task(self._work(item))
+            # Whatever becomes of one row, the others are finished: they may be in the middle of their delivery.
+            ends = await asyncio.gather(*(self._work(item) for item in items), return_exceptions=True)
+            errors = [end for end in ends if isinstance(end, BaseException)]
+            for error in sorted(errors, key=lambda error: isinstance(error, OutageError)):
+                raise error  # A bug rather than an outage.
         # Leasing too finishes rows: those whose sender died beyond the point of no return.
         return await self._report_finished() or bool(items) or reported
 
