@@ -100,9 +100,6 @@ class Metrics:
             "Messages from channels by outcome (accepted, refused, unavailable ...).",
             ("account", "outcome"),
         )
-        self.append_seconds = self._histogram(
-            "centralino_append_seconds", "Time of an append to the log.", ("stream",), SHORT_BUCKETS_S
-        )
         self.dead_letters = self._counter(
             "centralino_dead_letters", "Records set aside as dead letters.", ("stream", "service")
         )
@@ -111,10 +108,6 @@ class Metrics:
             "centralino_delivery_seconds", "Time of a send to a provider.", ("channel",), REQUEST_BUCKETS_S
         )
         self.mails = self._counter("centralino_mails", "Mails by kind and outcome.", ("kind", "outcome"))
-        self.outbox_due = self._gauge(
-            "centralino_outbox_due", "Rows of the outbox that are due and not sent.", ("kind",)
-        )
-        self.surveys_answered = self._counter("centralino_surveys_answered", "Surveys answered.", ("score",))
 
     def _counter(self, name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -85,7 +85,11 @@ class FollowupService:
             engine=self.engine,
             positions=positions,
             folds={ROUTING_EVENTS: intake.fold_facts, DELIVERY_EVENTS: intake.fold_deliveries},
-            dead_letters=DeadLetters(self.publisher, "followup"),
+            dead_letters=DeadLetters(
+                self.publisher,
+                "followup",
+                on_put=lambda record: metrics.dead_letters.labels(record.stream, "followup").inc(),
+            ),
             clock=clock,
             health=self.health,
             committed=self._wake,

@@ -80,12 +80,12 @@ class Intake:
                     await note_bounce(connection, address, event.reason, event.at_ms)
 
     async def forget(self, engine: AsyncEngine, *, before_ms: int) -> None:
-        """Forget contacts, and the mails about them, that nothing was heard of since."""
-        old = sa.select(contacts.c.contact_id).where(contacts.c.changed_ms < before_ms)
+        """Forget contacts that were resolved before, and the mails about them."""
+        old = sa.select(contacts.c.contact_id).where(contacts.c.resolved_ms < before_ms)
         with store_errors():
             async with engine.begin() as connection:
                 await connection.execute(sa.delete(mails).where(mails.c.contact_id.in_(old)))
-                await connection.execute(sa.delete(contacts).where(contacts.c.changed_ms < before_ms))
+                await connection.execute(sa.delete(contacts).where(contacts.c.resolved_ms < before_ms))
 
     async def _configured(self, connection: AsyncConnection, fact: PoolConfigured) -> None:
         rows = [{"agent_id": agent.id, "name": agent.name} for agent in fact.agents]
@@ -106,7 +106,6 @@ class Intake:
             "email_message_id": fact.email_message_id,
             "email_references": _SEPARATOR.join(fact.email_references),
             "correlation_id": correlation_id,
-            "changed_ms": fact.at_ms,
         }
         await connection.execute(upsert(connection, contacts, row, key=("contact_id",)))
         bounced = address is not None and await self._bounced(connection, address)
@@ -152,7 +151,6 @@ class Intake:
             .values(
                 email_message_id=fact.email_message_id,
                 email_references=_SEPARATOR.join(chain[-20:]),
-                changed_ms=fact.at_ms,
             )
         )
 
@@ -162,7 +160,7 @@ class Intake:
             # Resolved before this service was ever started: there is nobody to write to.
             return
         await connection.execute(
-            sa.update(contacts).where(contacts.c.contact_id == fact.contact_id).values(changed_ms=fact.at_ms)
+            sa.update(contacts).where(contacts.c.contact_id == fact.contact_id).values(resolved_ms=fact.at_ms)
         )
         address: str | None = row["address"]
         bounced = address is not None and await self._bounced(connection, address)

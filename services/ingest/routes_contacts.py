@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.common import ids
 from libs.common.clock import Clock
+from libs.common.configuration.models import PRIORITY_MAX, PRIORITY_MIN
 from libs.common.events.message import Attachment, Message
 from libs.common.http.auth import Principal, require
 from libs.common.http.correlation import current_correlation_id
@@ -66,7 +67,7 @@ class ContactIn(_Body):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] | None = None
     attributes: Annotated[dict[_Short, Annotated[str, Field(max_length=2000)]], Field(max_length=50)] = {}
     skills: Annotated[dict[_Short, _Level], Field(max_length=20)] = {}
-    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
+    priority: Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)] | None = None
     attachments: Annotated[list[AttachmentIn], Field(max_length=20)] = []
 
 

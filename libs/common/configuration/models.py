@@ -37,9 +37,9 @@ CHANNEL_TARGETS_MS: Final[dict[str, int]] = {
 
 SKILL_LEVEL_MIN: Final = 1
 SKILL_LEVEL_MAX: Final = 5
-PRIORITY_MIN: Final = -100
-PRIORITY_MAX: Final = 100
-CAPACITY_MAX: Final = 1000
+PRIORITY_MIN: Final = -10
+PRIORITY_MAX: Final = 10
+CAPACITY_MAX: Final = 100
 
 # Validation of a file says so in its context: there a duration is a text, while code hands over milliseconds.
 FROM_FILE: Final[Mapping[str, bool]] = {"from_file": True}

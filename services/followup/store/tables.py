@@ -29,7 +29,8 @@ contacts: Final = sa.Table(
     sa.Column("email_message_id", sa.Text, nullable=True),
     sa.Column("email_references", sa.Text, nullable=False),
     sa.Column("correlation_id", sa.String(200), nullable=False),
-    sa.Column("changed_ms", sa.BigInteger, nullable=False, index=True),
+    # None while it is open, and an open one is never forgotten.
+    sa.Column("resolved_ms", sa.BigInteger, nullable=True, index=True),
 )
 # Which mail address belongs to a handle of another kind, from messages that carried both.
 addresses: Final = sa.Table(

@@ -20,9 +20,10 @@ from libs.common.log.port import EventLog
 from libs.common.log.streams import DELIVERY_EVENTS, FOLLOWUP_EVENTS, ROUTING_EVENTS
 from libs.common.outbox import REASON_UNKNOWN, OutboxState
 from libs.common.settings import CommonSettings
+from libs.common.store import reading
 from libs.common.testing.builders import START_MS, a_bounce, a_contact_queued, a_contact_resolved, an_agent
 from services.followup.compose import FollowupService, compose
-from services.followup.store.tables import outbox
+from services.followup.store.tables import contacts, outbox
 from tests.parts.smtp import MailServer, ReceivedMail
 from tests.support.waiting import eventually
 
@@ -150,6 +151,24 @@ async def test_a_contact_is_acknowledged_and_asked_afterwards_once(world: World)
     assert asked.message["In-Reply-To"] == "<a@example.com>"
     assert {event.email_message_id for event in sent} == {acknowledgement.message_id, asked.message_id}
     assert len(await world.events(FollowUpScheduled)) == 2
+
+
+async def test_only_contacts_resolved_long_ago_are_forgotten(world: World) -> None:
+    open_one, old, fresh = a_contact_queued(1), a_contact_queued(2), a_contact_queued(3)
+    now_ms = SystemClock().now_ms()
+    service = world.service()
+    await service.migrate()
+    await world.publish(open_one, old, fresh)
+    await world.publish(a_contact_resolved(old.contact_id), a_contact_resolved(fresh.contact_id, at_ms=now_ms))
+    follower = await service.projection.open(ROUTING_EVENTS)
+    while await follower.turn():
+        pass
+    await follower.close()
+    await service.intake.forget(service.engine, before_ms=now_ms - 1_000)
+    async with reading(service.engine) as connection:
+        left = (await connection.execute(sa.select(contacts.c.contact_id))).scalars().all()
+    assert set(left) == {open_one.contact_id, fresh.contact_id}
+    await service.close()
 
 
 async def test_redelivery_and_restart_send_nothing_twice(world: World) -> None:

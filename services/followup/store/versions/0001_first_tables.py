@@ -27,9 +27,9 @@ def upgrade() -> None:
         sa.Column("email_message_id", sa.Text, nullable=True),
         sa.Column("email_references", sa.Text, nullable=False),
         sa.Column("correlation_id", sa.String(200), nullable=False),
-        sa.Column("changed_ms", sa.BigInteger, nullable=False),
+        sa.Column("resolved_ms", sa.BigInteger, nullable=True),
     )
-    op.create_index("ix_followup_contacts_changed_ms", "followup_contacts", ["changed_ms"])
+    op.create_index("ix_followup_contacts_resolved_ms", "followup_contacts", ["resolved_ms"])
     op.create_table(
         "followup_addresses",
         sa.Column("handle", sa.String(340), primary_key=True),
