@@ -153,7 +153,8 @@ class SimulatedCursor:
         return self._cursor.fetchall()
 
     async def close(self) -> None:
-        self._cursor.close()
+        if self._connection._connection is not None:  # Or it has gone with its connection.
+            self._cursor.close()
 
 
 class _AtOnce:

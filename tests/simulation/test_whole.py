@@ -22,6 +22,9 @@ _FIRST_SEED = int(os.environ.get("CENTRALINO_SIMULATION_FIRST_SEED", "1"))
 _STRETCHES = 1
 _STRETCH_S = 100.0
 
+# A killed process's tasks are cancelled wherever they are, also while they give a connection back; what is left the collector finds.
+pytestmark = pytest.mark.filterwarnings("ignore:The garbage collector is trying to clean up:sqlalchemy.exc.SAWarning")
+
 
 @pytest.fixture(scope="module")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Stores:
