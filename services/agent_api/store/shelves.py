@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
@@ -19,6 +20,13 @@ Row = TypeVar("Row")
 
 # Databases limit the parameters of one statement (SQLite: 32,766; older ones 999).
 KEYS_PER_QUERY = 400
+
+
+@cache
+def _selecting(table: sa.Table, names: tuple[str, ...], key: str) -> sa.Select[Any]:
+    """The rows of some `keys`. Put together once for each table: that costs more than to run it for a few keys."""
+    keys: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
+    return sa.select(*(table.c[name] for name in names)).where(table.c[key].in_(keys))
 
 
 class Shelf(Generic[Row]):
@@ -38,19 +46,21 @@ class Shelf(Generic[Row]):
         columns = [self._table.c[name] for name in self._key]
         for start in range(0, len(missing), KEYS_PER_QUERY):
             chunk = missing[start : start + KEYS_PER_QUERY]
-            where = (
-                columns[0].in_(chunk)
-                if len(columns) == 1
-                else sa.or_(
-                    *(sa.and_(*(column == part for column, part in zip(columns, key, strict=True))) for key in chunk)
-                )
-            )
             self._rows.update(dict.fromkeys(chunk))
+            if len(columns) == 1:
+                self._add(await connection.execute(_selecting(self._table, self._names, self._key[0]), {"keys": chunk}))
+                continue
+            where = sa.or_(
+                *(sa.and_(*(column == part for column, part in zip(columns, key, strict=True))) for key in chunk)
+            )
             await self.fetch_where(connection, where)
 
     async def fetch_where(self, connection: AsyncConnection, where: sa.ColumnElement[bool]) -> None:
         """Have every row that meets the condition at hand, as far as it is not here already."""
-        for found in await connection.execute(sa.select(*(self._table.c[name] for name in self._names)).where(where)):
+        self._add(await connection.execute(sa.select(*(self._table.c[name] for name in self._names)).where(where)))
+
+    def _add(self, found_rows: Iterable[sa.Row[Any]]) -> None:
+        for found in found_rows:
             row = self._kind(**dict(zip(self._names, found, strict=True)))
             key = self.key_of(row)
             if self._rows.get(key) is None:

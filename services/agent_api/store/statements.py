@@ -7,6 +7,7 @@ Called by `shelves` and `workset`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,13 +25,19 @@ async def merge_rows(
     add: bool = False,
 ) -> None:
     """Insert rows. Where one with this `key` exists, set the columns in `change` (none: leave it), or add to them (`add`)."""
-    if not rows:
-        return
+    if rows:
+        statement = _merging(connection.dialect.name, table, tuple(key), tuple(change), add)
+        await connection.execute(statement, list(rows))
+
+
+# There are about as many as tables; to put one together costs more than to run it for a few rows.
+@cache
+def _merging(
+    dialect: str, table: sa.Table, key: tuple[str, ...], change: tuple[str, ...], add: bool
+) -> sqlite.Insert | postgresql.Insert:
     insert: sqlite.Insert | postgresql.Insert
-    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-    if change:
-        new = {name: table.c[name] + insert.excluded[name] if add else insert.excluded[name] for name in change}
-        statement = insert.on_conflict_do_update(index_elements=list(key), set_=new)
-    else:
-        statement = insert.on_conflict_do_nothing(index_elements=list(key))
-    await connection.execute(statement, list(rows))
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if not change:
+        return insert.on_conflict_do_nothing(index_elements=list(key))
+    new = {name: table.c[name] + insert.excluded[name] if add else insert.excluded[name] for name in change}
+    return insert.on_conflict_do_update(index_elements=list(key), set_=new)
