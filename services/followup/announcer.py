@@ -60,6 +60,7 @@ class Announcer:
         with store_errors():
             async with reading(self._engine) as connection:
                 rows = (await connection.execute(query)).mappings().all()
+        appends = []
         for row in rows:
             event = FollowUpScheduled(
                 effect_id=row["effect_id"],
@@ -77,8 +78,10 @@ class Announcer:
                 correlation_id=row["correlation_id"] or "",
                 subject=event.contact_id,
             )
-            await self._publisher.append(FOLLOWUP_EVENTS, event.contact_id, [record])
+            appends.append(self._publisher.append(FOLLOWUP_EVENTS, event.contact_id, [record]))
         if rows:
+            # At once, in this order: the log makes one group of what comes together.
+            await asyncio.gather(*appends)
             with store_errors():
                 async with self._engine.begin() as connection:
                     announced = [row["effect_id"] for row in rows]
