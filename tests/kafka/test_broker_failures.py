@@ -24,10 +24,19 @@ NO_HANG_S = 60  # Far above every limit that the adapter sets itself; below it, 
 @pytest.fixture
 async def log(fragile_connection: KafkaConnection) -> AsyncIterator[KafkaLog]:
     log = KafkaLog(fragile_connection, session_timeout_ms=3_000)
-    await log.connect()
+    # The broker may just have come back from what the test before did to it.
+    await eventually(lambda: _connected(log), 60)
     yield log
     async with asyncio.timeout(NO_HANG_S):
         await log.close()
+
+
+async def _connected(log: KafkaLog) -> bool:
+    try:
+        await log.connect()
+    except LogUnavailableError:
+        return False
+    return True
 
 
 async def read_all(reader: Reader, count: int) -> list[Record]:
