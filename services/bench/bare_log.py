@@ -117,7 +117,11 @@ class _BareKafka:
         await (await self._producer.send_batch(builder, self._topic, partition=self._partition))
 
     async def send(self, record: NewRecord) -> None:
-        builder = self._producer.create_batch()
-        builder.append(timestamp=None, key=record.key.encode(), value=record.value, headers=list(record.headers))
-        builder.close()
-        await (await self._producer.send_batch(builder, self._topic, partition=self._partition))
+        # Not as batches of one: records that come while one is on its way would queue up behind it, each alone.
+        await self._producer.send_and_wait(
+            self._topic,
+            value=record.value,
+            key=record.key.encode(),
+            partition=self._partition,
+            headers=list(record.headers),
+        )

@@ -41,7 +41,7 @@ class Children:
     def start(self, name: str, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         """Start `python -m MODULE ARGUMENTS`; it is not ready yet."""
         assert name not in self._processes, f"{name} runs already"
-        with self._output(name).open("ab") as output:
+        with self._output(name).open("wb") as output:  # Anew: what an earlier one said must not be taken for this one.
             self._processes[name] = subprocess.Popen(  # noqa: S603  # our own programs, with arguments of our own
                 (sys.executable, "-m", module, *arguments),
                 stdin=subprocess.DEVNULL,

@@ -39,14 +39,16 @@ def measures(document: dict[str, Any]) -> set[tuple[str, str, str]]:
     return {(figure["log"], figure["subject"], figure["measure"]) for figure in document["figures"]}
 
 
-def test_webhooks(bench: Bench):
-    document = bench("webhooks", "--requests=20", "--rounds=2", "--connections=4")
+def test_webhooks_on_both_logs(bench: Bench, kafka_broker: KafkaBroker, tmp_path: Path):
+    logs = (f"--log=sqlite:///{tmp_path / 'logs'}", f"--log={kafka_broker.url}")
+    document = bench("webhooks", *logs, "--requests=20", "--rounds=2", "--connections=4")
 
     assert document["parameters"] == {"requests": 20, "rounds": 2, "connections": 4}
     subjects = ("ingest, Twilio form", "ingest, Telegram JSON", "bare FastAPI route", "load generator alone")
     compared = tuple(f"{subject}, to the bare route" for subject in subjects[:2])
     assert measures(document) == {
-        ("sqlite", subject, measure)
+        (log, subject, measure)
+        for log in ("sqlite", "kafka")
         for subject in (*subjects, *compared)
         for measure in ("throughput", "p50", "p99", "processor time")
     }
