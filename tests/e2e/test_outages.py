@@ -128,13 +128,13 @@ async def test_a_broker_that_dies_or_freezes_turns_callers_away_and_loses_nothin
 ) -> None:
     stack = make_stack("kafka", fragile=True)
     await stack.start()
-    load = Load(stack, 40)
+    load = Load(stack, 24)
     await load.start()
     try:
         for turn, (break_it, mend_it) in enumerate(
             ((fragile_broker.kill, fragile_broker.start), (fragile_broker.pause, fragile_broker.resume))
         ):
-            await load.accepted_at_least((turn + 1) * 10)
+            await load.accepted_at_least((turn + 1) * 6)
             await asyncio.to_thread(break_it)
             await load.refused_again()
             await turned_away(stack, "PUT", "/v1/me/presence", {"status": "break"})
@@ -156,7 +156,7 @@ async def test_a_database_that_dies_or_freezes_turns_agents_away_and_lets_custom
 ) -> None:
     stack = make_stack("kafka", fragile=True)
     await stack.start()
-    load = Load(stack, 80)
+    load = Load(stack, 48)
     await load.start()
     try:
         for break_it, mend_it in (
@@ -186,22 +186,22 @@ async def test_a_database_that_dies_or_freezes_turns_agents_away_and_lets_custom
 async def test_of_two_routers_that_both_believe_in_their_claim_one_counts(mode, make_stack, mail_server) -> None:
     stack = make_stack(mode)
     await stack.start()
-    load = Load(stack, 40)
+    load = Load(stack, 28)
     await load.start()
     other = stack.add_replica("router")
     try:
-        await load.resolved_at_least(5)
+        await load.resolved_at_least(4)
         with frozen(stack, "router"):
             if mode == "sqlite":
                 # A process that stands still keeps its file locks; they are lost with their files, as on a disk that was copied.
                 for claim in (stack.folder / "data" / "log.db.claims").rglob("*-*"):
                     claim.unlink()
             stack.launch(other)
-            await load.resolved_at_least(15)
-        await load.resolved_at_least(20)
+            await load.resolved_at_least(10)
+        await load.resolved_at_least(14)
         with frozen(stack, other):
             if mode == "kafka":
-                await load.resolved_at_least(30)
+                await load.resolved_at_least(20)
         await load.all_resolved()
         await load.all_mails_settled()
     finally:
@@ -267,10 +267,10 @@ async def test_a_log_that_cannot_be_written_turns_callers_away_for_as_long_as_it
 ) -> None:
     stack = make_stack("up")
     await stack.start()
-    load = Load(stack, 30)
+    load = Load(stack, 16)
     await load.start()
     try:
-        await load.accepted_at_least(10)
+        await load.accepted_at_least(6)
         with trouble(stack):
             await load.refused_again()
             await load.refused_again()
@@ -296,10 +296,10 @@ async def test_two_replicas_share_the_work_and_show_the_same(make_stack, mail_se
     watching = [asyncio.create_task(supervisor.follow()) for supervisor in supervisors]
     for supervisor in supervisors:
         await supervisor.frame("hello")
-    load = Load(stack, 40, doors=doors, offices=offices)
+    load = Load(stack, 24, doors=doors, offices=offices)
     await load.start()
     try:
-        await load.accepted_at_least(20)
+        await load.accepted_at_least(12)
         async with httpx.AsyncClient(timeout=REQUEST_S, trust_env=False) as client:
             # The provider's repetitions come to both at once.
             again = await asyncio.gather(
@@ -329,10 +329,10 @@ async def test_two_replicas_share_the_work_and_show_the_same(make_stack, mail_se
 async def test_everybody_ends_in_order_under_load_and_nothing_is_lost(mode, make_stack, mail_server) -> None:
     stack = make_stack(mode)
     await stack.start()
-    load = Load(stack, 40)
+    load = Load(stack, 20)
     await load.start()
     try:
-        await load.accepted_at_least(15)
+        await load.accepted_at_least(8)
         await stack.stop()
         await stack.start()
         await load.all_resolved()
