@@ -17,15 +17,14 @@ from libs.common.configuration.models import CHANNEL_TARGETS_MS
 from libs.common.events.codec import encode_record
 from libs.common.events.inputs import (
     AcceptOffer,
-    AgentConfiguration,
     AnyInput,
     ConfigurePool,
     ContactReceived,
-    QueueConfiguration,
     ResolveContact,
     SetPresence,
 )
 from libs.common.events.message import Message
+from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 from libs.common.events.routing import ContactAssigned, OfferMade, PoolFact
 from libs.common.log.port import NewRecord
 from services.bench.requests import SUBJECT, TEXT

@@ -9,7 +9,8 @@ import hashlib
 
 from libs.common.configuration.models import CHANNEL_TARGETS_MS, Configuration
 from libs.common.events.codec import encode_value
-from libs.common.events.inputs import AgentConfiguration, ConfigurePool, QueueConfiguration
+from libs.common.events.inputs import ConfigurePool
+from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 from libs.common.log.streams import partition_of
 
 _VERSION_CHARS = 32

@@ -19,18 +19,17 @@ from hypothesis.stateful import (
 from libs.common.events.inputs import (
     AcceptOffer,
     AddNote,
-    AgentConfiguration,
     AnyInput,
     ConfigurePool,
     ContactReceived,
     FinishWrapUp,
-    QueueConfiguration,
     RejectOffer,
     ResolveContact,
     SetPresence,
     TimeAdvanced,
 )
 from libs.common.events.message import Message
+from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 from libs.common.events.routing import (
     ContactAssigned,
     ContactQueued,

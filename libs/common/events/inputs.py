@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from libs.common.events.message import Message
+from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -88,27 +89,6 @@ class TimeAdvanced(Input, frozen=True, kw_only=True, tag="centralino.time.advanc
     """The time is now at least `now_ms`: what is due may happen. Appended by the router's own shell."""
 
     now_ms: int
-
-
-class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A queue as configured. `target_ms` None: the channel's. `skills` are minimum levels."""
-
-    id: str
-    skills: dict[str, int] = {}
-    target_ms: int | None = None
-    priority: int = 0
-    offer_timeout_ms: int = 20_000
-    wrap_up_ms: int = 0
-
-
-class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An agent as configured. `capacity`: how many contacts at once per channel; one on a channel not named."""
-
-    id: str
-    name: str
-    skills: dict[str, int] = {}
-    capacity: dict[str, int] = {}
-    role: str = "agent"
 
 
 class ConfigurePool(Input, frozen=True, kw_only=True, tag="centralino.pool.configure.v1"):

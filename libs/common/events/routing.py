@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from libs.common.events.inputs import AgentConfiguration, QueueConfiguration
+from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from libs.common import ids
-from libs.common.events import followup, inputs, outbound, routing
+from libs.common.events import followup, inputs, outbound, pool, routing
 from libs.common.events.message import Attachment, Message
 
 START_MS: Final = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -102,14 +102,14 @@ def a_time_advanced(now_ms: int, **fields: Any) -> inputs.TimeAdvanced:
     return inputs.TimeAdvanced(**{"pool": POOL, "now_ms": now_ms, **fields})
 
 
-def a_queue(queue_id: str = QUEUE, **fields: Any) -> inputs.QueueConfiguration:
+def a_queue(queue_id: str = QUEUE, **fields: Any) -> pool.QueueConfiguration:
     """A queue with a target of a minute and no skills."""
-    return inputs.QueueConfiguration(**{"id": queue_id, "target_ms": 60_000, **fields})
+    return pool.QueueConfiguration(**{"id": queue_id, "target_ms": 60_000, **fields})
 
 
-def an_agent(agent_id: str = AGENT, **fields: Any) -> inputs.AgentConfiguration:
+def an_agent(agent_id: str = AGENT, **fields: Any) -> pool.AgentConfiguration:
     """An agent with room for one contact per channel."""
-    return inputs.AgentConfiguration(**{"id": agent_id, "name": agent_id.capitalize(), **fields})
+    return pool.AgentConfiguration(**{"id": agent_id, "name": agent_id.capitalize(), **fields})
 
 
 def a_configure_pool(*, version: str = "v1", **fields: Any) -> inputs.ConfigurePool:

@@ -17,10 +17,10 @@ from libs.common.events.routing import (
     WrapUpStarted,
 )
 from services.router.core import limits, policies
+from services.router.core.due import end_wrap_up
 from services.router.core.entities import Contact, Presence
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
-from services.router.core.settle import end_wrap_up
 from services.router.core.transitions import ContactState
 
 _AGENT_UNKNOWN: Final = "No such agent is in the pool."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.inputs import ContactReceived, QueueConfiguration
+from libs.common.events.inputs import ContactReceived
 from libs.common.events.message import Message
+from libs.common.events.pool import QueueConfiguration
 from libs.common.events.routing import ContactQueued, MessageJoined, PoolFact
 from services.router.core import limits, policies
 from services.router.core.model import PoolState

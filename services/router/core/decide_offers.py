@@ -6,10 +6,10 @@ from typing import Final
 
 from libs.common.events.inputs import AcceptOffer, RejectOffer
 from libs.common.events.routing import ContactAssigned, OfferRejected, PoolFact
+from services.router.core.due import backoff_until_ms, expire_offer
 from services.router.core.entities import Offer, OfferOutcome
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
-from services.router.core.settle import backoff_until_ms, expire_offer
 
 _ENDED: Final[dict[OfferOutcome, tuple[RefusalReason, str]]] = {
     OfferOutcome.ACCEPTED: (RefusalReason.OFFER_ALREADY_ACCEPTED, "The offer was accepted before."),

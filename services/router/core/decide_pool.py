@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from libs.common.events.inputs import AgentConfiguration, ConfigurePool
+from libs.common.events.inputs import ConfigurePool
+from libs.common.events.pool import AgentConfiguration
 from libs.common.events.routing import PoolConfigured, PoolFact
 from services.router.core import limits, policies
 from services.router.core.model import PoolState

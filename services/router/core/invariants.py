@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from services.router.core import limits
 from services.router.core.entities import Contact, Presence
+from services.router.core.evictions import find_eviction
 from services.router.core.index import Index
 from services.router.core.matching import eligible_agents
 from services.router.core.model import PoolState
-from services.router.core.settle import find_eviction
 from services.router.core.transitions import JOINABLE, ContactState
 
 _WITH_AGENT: Final = frozenset({ContactState.OFFERED, ContactState.ACTIVE, ContactState.WRAP_UP})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from libs.common.events.inputs import QueueConfiguration
+from libs.common.events.pool import QueueConfiguration
 from services.router.core import limits
 from services.router.core.entities import Agent, Contact, EndedOffer, Offer
 from services.router.core.index import Index

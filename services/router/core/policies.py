@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from libs.common.events.inputs import QueueConfiguration
 from libs.common.events.message import Message
+from libs.common.events.pool import QueueConfiguration
 from services.router.core import limits
 
 _MESSAGING_TARGET_MS: Final = 30 * limits.SECOND_MS

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from libs.common.events.inputs import QueueConfiguration
+from libs.common.events.pool import QueueConfiguration
 from services.router.core import limits
 from services.router.core.entities import Agent, Contact, EndedOffer, Offer
 from services.router.core.model import PoolState, rebuild_index

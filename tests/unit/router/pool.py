@@ -7,16 +7,15 @@ from typing import Any
 from libs.common.events.inputs import (
     AcceptOffer,
     AddNote,
-    AgentConfiguration,
     AnyInput,
     ConfigurePool,
     FinishWrapUp,
-    QueueConfiguration,
     RejectOffer,
     ResolveContact,
     SetPresence,
     TimeAdvanced,
 )
+from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 from libs.common.events.routing import ContactQueued, InputRefused, OfferMade, PoolFact
 from libs.common.testing.builders import POOL, START_MS, a_contact_received, a_message, a_queue, an_agent
 from services.router.core.invariants import check

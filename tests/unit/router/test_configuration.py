@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from libs.common.events.inputs import AgentConfiguration, ConfigurePool
+from libs.common.events.inputs import ConfigurePool
+from libs.common.events.pool import AgentConfiguration
 from libs.common.events.routing import ContactQueued, OfferWithdrawn, PoolConfigured, PresenceChanged
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
 from services.router.core import limits

@@ -20,6 +20,7 @@ IMPORTS = (
     "itertools",
     "libs.common.events.inputs",
     "libs.common.events.message",
+    "libs.common.events.pool",
     "libs.common.events.routing",
     "msgspec",
     "services.router.core",

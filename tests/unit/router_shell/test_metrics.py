@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.exposition import generate_latest
 
-from libs.common.events.inputs import AgentConfiguration, QueueConfiguration
+from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 from libs.common.events.routing import ContactRequeued, InputRefused, PoolConfigured, PresenceChanged
 from libs.common.metrics import Metrics
 from libs.common.testing.builders import (

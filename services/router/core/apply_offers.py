@@ -1,0 +1,79 @@
+"""Folding offers and assignments. Called by `apply` alone, which checks pool and time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from libs.common.events.routing import ContactAssigned, OfferExpired, OfferMade, OfferRejected, OfferWithdrawn
+from services.router.core import limits
+from services.router.core.apply_shared import agent_of, contact_of, release
+from services.router.core.entities import Decline, EndedOffer, Offer, OfferOutcome
+from services.router.core.model import PoolState
+from services.router.core.transitions import ContactState, IllegalFactError
+
+_OUTCOMES: Final = {
+    OfferRejected: OfferOutcome.REJECTED,
+    OfferExpired: OfferOutcome.EXPIRED,
+    OfferWithdrawn: OfferOutcome.WITHDRAWN,
+}
+
+
+def fold_offer(state: PoolState, fact: OfferMade) -> None:
+    """The contact is with the agent, who has not answered yet."""
+    contact = contact_of(state, fact, None)
+    agent_of(state, fact.agent_id)
+    if fact.offer_id in state.offers:
+        raise IllegalFactError(f"offer {fact.offer_id} is there already")
+    offered = replace(contact, state=ContactState.OFFERED, agent_id=fact.agent_id, offer_id=fact.offer_id)
+    offer = Offer(fact.offer_id, fact.contact_id, fact.agent_id, fact.expires_ms)
+    state.offers_made += 1
+    state.contacts[contact.id] = offered
+    state.offers[offer.id] = offer
+    state.index.remove_contact(contact)
+    state.index.add_contact(offered)
+    state.index.add_offer(offer)
+
+
+def fold_end_offer(state: PoolState, fact: OfferRejected | OfferExpired | OfferWithdrawn) -> None:
+    """The contact waits again, in its old place."""
+    contact = contact_of(state, fact, fact.agent_id)
+    if contact.offer_id != fact.offer_id:
+        raise IllegalFactError(f"{type(fact).__name__} on offer {fact.offer_id}, while {contact.offer_id} is open")
+    declines = contact.declines
+    if not isinstance(fact, OfferWithdrawn):
+        declines = _with_decline(declines, fact.agent_id, fact.backoff_until_ms)
+    waiting = replace(contact, state=ContactState.QUEUED, agent_id=None, offer_id=None, declines=declines)
+    _forget_offer(state, fact.offer_id, fact.agent_id, _OUTCOMES[type(fact)], max(state.now_ms, fact.at_ms))
+    release(state, contact, waiting, fact.at_ms)
+
+
+def _with_decline(declines: tuple[Decline, ...], agent_id: str, until_ms: int) -> tuple[Decline, ...]:
+    count = 1 + sum(decline.count for decline in declines if decline.agent_id == agent_id)
+    others = [decline for decline in declines if decline.agent_id != agent_id]
+    if len(others) >= limits.DECLINES_PER_CONTACT_MAX:
+        others.remove(min(others, key=lambda decline: (decline.until_ms, decline.agent_id)))
+    return (*others, Decline(agent_id, count, until_ms))
+
+
+def _forget_offer(state: PoolState, offer_id: str, agent_id: str, outcome: OfferOutcome, at_ms: int) -> None:
+    del state.offers[offer_id]
+    number = at_ms // limits.BUCKET_MS
+    bucket = state.ended_offers.get(number)
+    if bucket is None:
+        oldest = (at_ms - limits.ENDED_OFFERS_KEPT_MS) // limits.BUCKET_MS
+        for old in [old for old in state.ended_offers if old < oldest]:
+            del state.ended_offers[old]
+        bucket = state.ended_offers[number] = {}
+    bucket[offer_id] = EndedOffer(agent_id, outcome)
+
+
+def fold_assign(state: PoolState, fact: ContactAssigned) -> None:
+    """The agent has the contact."""
+    contact = contact_of(state, fact, fact.agent_id)
+    if contact.offer_id is None or contact.offer_id != fact.offer_id:
+        raise IllegalFactError(f"contact {contact.id} assigned by offer {fact.offer_id}, not {contact.offer_id}")
+    # It was in the agent's hands since the offer, so that the index stays as it is.
+    state.contacts[contact.id] = replace(contact, state=ContactState.ACTIVE, offer_id=None)
+    _forget_offer(state, fact.offer_id, fact.agent_id, OfferOutcome.ACCEPTED, max(state.now_ms, fact.at_ms))

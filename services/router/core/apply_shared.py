@@ -1,0 +1,56 @@
+"""What several folds need: the contact or agent of a fact, and what leaves an agent's hands. Called by the `apply_*` modules alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from services.router.core.entities import Agent, Contact, Presence
+from services.router.core.model import PoolState
+from services.router.core.transitions import IllegalFactError, next_state
+
+
+def contact_of(state: PoolState, fact: Any, agent_id: str | None) -> Contact:
+    """The contact of a fact, which must be with this agent (None: with nobody) and may go on to the fact's next state."""
+    contact = state.contacts.get(fact.contact_id)
+    next_state(None if contact is None else contact.state, type(fact), fact.contact_id)
+    assert contact is not None, "the table knows one fact alone for a contact that is not there"
+    if contact.agent_id != agent_id:
+        raise IllegalFactError(f"{type(fact).__name__} on contact {contact.id}, which is with {contact.agent_id}")
+    return contact
+
+
+def agent_of(state: PoolState, agent_id: str) -> Agent:
+    """The agent of a fact, who must be there."""
+    agent = state.agents.get(agent_id)
+    if agent is None:
+        raise IllegalFactError(f"agent {agent_id} is not there")
+    return agent
+
+
+def release(state: PoolState, before: Contact, after: Contact | None, at_ms: int) -> None:
+    """A contact leaves its agent's hands: it waits again as `after`, or leaves the pool (None)."""
+    assert before.agent_id is not None, "it was in somebody's hands"
+    state.index.remove_contact(before)
+    if after is None:
+        del state.contacts[before.id]
+    else:
+        state.contacts[before.id] = after
+        state.index.add_contact(after)
+    agent = replace(state.agents[before.agent_id], idle_since_ms=max(state.now_ms, at_ms))
+    state.agents[agent.id] = agent
+    state.index.place_agent(agent, (before.channel,))
+    drop_removed(state, agent)
+
+
+def drop_removed(state: PoolState, agent: Agent) -> None:
+    """An agent whom the configuration no longer has goes once he holds nothing and is offline."""
+    if agent.removed and is_gone(state, agent):
+        del state.agents[agent.id]
+        state.index.remove_agent(agent)
+
+
+def is_gone(state: PoolState, agent: Agent) -> bool:
+    """Whether nothing keeps an agent in the pool but the configuration."""
+    return agent.presence is Presence.OFFLINE and not state.index.desks[agent.id].work

@@ -1,0 +1,70 @@
+"""What the time brings by itself: offers run out, wrap-ups end, back-offs are over. Decides, and changes no more than the index's marks.
+
+Called by settling; the facts' own makers also by the `decide` modules.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from libs.common.events.routing import ContactResolved, OfferExpired, PoolFact
+from services.router.core import policies
+from services.router.core.entities import Contact
+from services.router.core.index import TIMER_BACKOFF, TIMER_OFFER
+from services.router.core.model import PoolState
+from services.router.core.timers import first_timer
+
+
+def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
+    """The next fact that the time brings; back-offs that are over bring none and are only noted in the index."""
+    while True:
+        timer = first_timer(state)
+        if timer is None or timer[0] > now_ms:
+            return None
+        _, kind, of_id = timer
+        if kind == TIMER_OFFER:
+            offer = state.offers[of_id]
+            return expire_offer(state, offer.contact_id, now_ms)
+        if kind != TIMER_BACKOFF:
+            return end_wrap_up(state.contacts[of_id], state.pool, now_ms)
+        heapq.heappop(state.index.timers)
+        state.index.end_backoff(state.contacts[of_id], timer)
+
+
+def expire_offer(state: PoolState, contact_id: str, now_ms: int) -> OfferExpired:
+    """The contact's open offer was not answered in time."""
+    contact = state.contacts[contact_id]
+    assert contact.offer_id is not None, "an offered contact has its offer"
+    assert contact.agent_id is not None, "an offer is to an agent"
+    return OfferExpired(
+        pool=state.pool,
+        at_ms=now_ms,
+        offer_id=contact.offer_id,
+        contact_id=contact.id,
+        agent_id=contact.agent_id,
+        backoff_until_ms=backoff_until_ms(contact, contact.agent_id, now_ms),
+    )
+
+
+def backoff_until_ms(contact: Contact, agent_id: str, now_ms: int) -> int:
+    """Until when an agent who declines this contact now is left alone with it."""
+    earlier = sum(decline.count for decline in contact.declines if decline.agent_id == agent_id)
+    return now_ms + policies.backoff_ms(earlier + 1)
+
+
+def end_wrap_up(contact: Contact, pool: str, now_ms: int, command_id: str | None = None) -> ContactResolved:
+    """A contact in wrap-up is done, with what its agent said when the conversation ended."""
+    assert contact.wrap_up is not None, "the contact is in wrap-up"
+    assert contact.agent_id is not None, "a wrap-up is an agent's"
+    return ContactResolved(
+        pool=pool,
+        at_ms=now_ms,
+        command_id=command_id,
+        contact_id=contact.id,
+        agent_id=contact.agent_id,
+        queue=contact.queue,
+        channel=contact.channel,
+        disposition=contact.wrap_up.disposition,
+        summary=contact.wrap_up.summary,
+        follow_up=contact.wrap_up.follow_up,
+    )

@@ -1,0 +1,97 @@
+"""What agents must give back: offers and contacts that they hold and must not. Decides, and changes no more than the index's marks.
+
+Called by settling; `invariants` asks it too.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from libs.common.events.routing import ContactRequeued, OfferWithdrawn, PoolFact, PresenceChanged
+from services.router.core.due import end_wrap_up
+from services.router.core.entities import Agent, Contact, Presence
+from services.router.core.model import PoolState
+from services.router.core.transitions import ContactState
+
+CAUSE_PRESENCE: Final = "presence"
+CAUSE_CONFIGURATION: Final = "configuration"
+CAUSE_SIGN_OUT: Final = "sign-out"
+CAUSE_AGENT_REMOVED: Final = "agent-removed"
+
+
+def next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
+    """The next thing that an agent must give back."""
+    index = state.index
+    while (agent_id := index.first_eviction()) is not None:
+        agent = state.agents.get(agent_id)
+        fact = None if agent is None else find_eviction(state, agent, now_ms)
+        if fact is not None:
+            return fact
+        index.drop_eviction()
+    return None
+
+
+def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | None:
+    """The first thing in this agent's hands that he must not have; None when all is in order.
+
+    One who is removed goes offline. One who is offline keeps nothing: offers are taken back, contacts wait again, wrap-ups end. One who
+    is not available keeps his contacts but no offers. An offer also goes when its agent no longer has the skills or the capacity.
+    """
+    if agent.removed and agent.presence is not Presence.OFFLINE:
+        return PresenceChanged(
+            pool=state.pool,
+            at_ms=now_ms,
+            agent_id=agent.id,
+            status=Presence.OFFLINE.value,
+            cause=CAUSE_CONFIGURATION,
+        )
+    desk = state.index.desks[agent.id]
+    work = sorted((state.contacts[contact_id] for contact_id in desk.work), key=_rank)
+    for contact in work:
+        fact = _give_back(state, agent, contact, now_ms)
+        if fact is not None:
+            return fact
+    # What was offered last in the order of rank goes first.
+    for contact in reversed(work):
+        over = desk.loads[contact.channel] > desk.capacity.get(contact.channel, 1)
+        if over and contact.state is ContactState.OFFERED:
+            return _withdraw(state, contact, agent.id, CAUSE_CONFIGURATION, now_ms)
+    return None
+
+
+def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> PoolFact | None:
+    if contact.state is ContactState.OFFERED:
+        if agent.removed:
+            return _withdraw(state, contact, agent.id, CAUSE_CONFIGURATION, now_ms)
+        if agent.presence is not Presence.AVAILABLE:
+            return _withdraw(state, contact, agent.id, CAUSE_PRESENCE, now_ms)
+        if any(agent.skills.get(skill, 0) < level for skill, level in contact.skills):
+            return _withdraw(state, contact, agent.id, CAUSE_CONFIGURATION, now_ms)
+        return None
+    if agent.presence is not Presence.OFFLINE:
+        return None
+    if contact.state is ContactState.WRAP_UP:
+        return end_wrap_up(contact, state.pool, now_ms)
+    return ContactRequeued(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        agent_id=agent.id,
+        cause=CAUSE_AGENT_REMOVED if agent.removed else CAUSE_SIGN_OUT,
+    )
+
+
+def _withdraw(state: PoolState, contact: Contact, agent_id: str, cause: str, now_ms: int) -> OfferWithdrawn:
+    assert contact.offer_id is not None, "an offered contact has its offer"
+    return OfferWithdrawn(
+        pool=state.pool,
+        at_ms=now_ms,
+        offer_id=contact.offer_id,
+        contact_id=contact.id,
+        agent_id=agent_id,
+        cause=cause,
+    )
+
+
+def _rank(contact: Contact) -> tuple[int, int]:
+    return contact.rank
