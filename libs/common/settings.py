@@ -33,8 +33,8 @@ class CommonSettings(BaseSettings):
     """What every service needs to know about where it runs.
 
     `log`: `sqlite:///path`, `kafka://host:9092` or `memory:`. `store`: `sqlite:///path` or `postgresql://...`, empty for a SQLite
-    file per service in `data`. Ports may be 0: the system chooses. The three URLs are how the world outside reaches the service
-    (provider's signatures and links in mails are made of them).
+    file per service in `data`. Ports may be 0: the system chooses. The URLs of the first three services are how the world outside
+    reaches them (provider's signatures and links in mails are made of them), that of the router is for the agent API alone.
     """
 
     model_config = SettingsConfigDict(
@@ -67,6 +67,9 @@ class CommonSettings(BaseSettings):
         default_factory=lambda values: f"http://localhost:{values.get('followup_port', 8003)}",
         pattern=r"^https?://[^/]+",
     )
+    router_url: str = Field(
+        default_factory=lambda values: f"http://localhost:{values.get('router_port', 8004)}", pattern=r"^https?://[^/]+"
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
 
     @field_validator("trusted_proxies", mode="before")
@@ -77,7 +80,7 @@ class CommonSettings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("ingest_url", "agent_api_url", "followup_url")
+    @field_validator("ingest_url", "agent_api_url", "followup_url", "router_url")
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")

@@ -20,6 +20,7 @@ from libs.common.metrics import Metrics
 from libs.common.store import open_engine
 from services.agent_api.app import create_app
 from services.agent_api.credentials import SignIns, migrate
+from services.agent_api.explanations import Explanations
 from services.agent_api.parts import Parts
 from services.agent_api.settings import AgentApiSettings
 from services.agent_api.tailer import HEALTH_PART, Tailer
@@ -51,8 +52,9 @@ class AgentApi:
             group.create_task(keep_up(parts, self.tailer))
 
     async def close(self) -> None:
-        """Let go of the log's writer and the store's connections. The log itself belongs to whoever opened it."""
+        """Let go of the log's writer, the router's and the store's connections. The log itself belongs to whoever opened it."""
         await self.parts.publisher.close()
+        await self.parts.explanations.close()
         await self.parts.engine.dispose()
 
 
@@ -74,6 +76,7 @@ def compose(
     publisher = Publisher(
         log, NAME, clock=clock, on_ready=lambda ready, why_not: health.set("log", ok=ready, detail=why_not)
     )
+    tokens = TokenAuthority(settings.require_secret(), clock)
     parts = Parts(
         settings=settings,
         configuration=configuration,
@@ -81,10 +84,11 @@ def compose(
         engine=engine,
         publisher=publisher,
         blobs=FolderBlobs(settings.blobs),
-        tokens=TokenAuthority(settings.require_secret(), clock),
+        tokens=tokens,
         sign_ins=SignIns(engine, clock),
         health=health,
         metrics=metrics,
+        explanations=Explanations(settings.router_url, tokens),
     )
     tailer = Tailer(
         log=log,

@@ -20,6 +20,7 @@ from libs.common.log.publisher import Publisher
 from libs.common.metrics import Metrics
 from libs.common.store import reading, store_errors
 from services.agent_api.credentials import SignIns
+from services.agent_api.explanations import Explanations
 from services.agent_api.hub import Hub
 from services.agent_api.outcomes import Outcomes
 from services.agent_api.settings import AgentApiSettings
@@ -41,6 +42,7 @@ class Parts:
     outcomes: Outcomes = field(default_factory=Outcomes)
     health: Health
     metrics: Metrics
+    explanations: Explanations
     started: bool = False
 
     @asynccontextmanager

@@ -13,6 +13,7 @@ from libs.common.log import streams
 from services.agent_api.access import AnyViewer, ServiceParts, Viewer
 from services.agent_api.commands import Append, IdempotencyKey, answer_of, carry_out
 from services.agent_api.models import Contact, Message, Note, NoteRequest, Page, ResolveRequest, State, TimelineEntry
+from services.agent_api.models_explain import Explanation
 from services.agent_api.paging import LIMIT_DEFAULT, Cursor, Limit, decode_cursor, page
 from services.agent_api.parts import Parts
 from services.agent_api.presentation import contact_body, message_body, timeline_body
@@ -89,6 +90,16 @@ async def get_timeline(
     async with parts.reading() as connection:
         rows = await list_timeline(connection, contact_id, after=after, limit=limit)
     return page(rows, limit, timeline_body, lambda row: (row.at_ms, row.entry_id))
+
+
+@router.get("/{contact_id}/explain", response_model=Explanation, summary="Why it was offered to whom, or why it waits")
+async def get_explanation(parts: ServiceParts, viewer: AnyViewer, contact_id: str) -> Response:
+    """Every decision about the contact with its candidates and who was left out and why; while it waits, what would have to change.
+
+    Computed by the router from the log when it is asked for, which may take some seconds.
+    """
+    contact, _ = await visible_contact(parts, viewer, contact_id)
+    return Response(await parts.explanations.fetch(contact.pool, contact_id), media_type="application/json")
 
 
 @router.post(

@@ -11,12 +11,10 @@ import click
 
 from libs.common.errors import RefusedError
 from libs.common.settings import CommonSettings
-from services.cli.surroundings import read_settings
+from services.cli.surroundings import check_log_exists, read_settings
 
 if TYPE_CHECKING:
     from services.router.replay import ReplayReport
-
-_SQLITE = "sqlite:///"
 
 
 @click.command()
@@ -30,20 +28,12 @@ def replay(log: str | None, data: Path | None, partition: int | None, pool: str 
     if partition is not None and pool is not None:
         raise RefusedError("--partition and --pool: a pool is in one partition, name one of the two")
     settings = read_settings(CommonSettings, {"log": log, "data": data})
-    _check_exists(settings.log)
+    check_log_exists(settings.log)
     reports = asyncio.run(_replay(settings, partition, pool))
     for report in reports:
         click.echo(_render(report))
     if check and any(report.difference is not None for report in reports):
         sys.exit(1)
-
-
-def _check_exists(url: str) -> None:
-    """A replay makes no log where there is none."""
-    if url == "memory:":
-        raise RefusedError("CENTRALINO_LOG is memory: which no other process sees")
-    if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
-        raise RefusedError(f"CENTRALINO_LOG is {url}, and there is no such file")
 
 
 async def _replay(settings: CommonSettings, partition: int | None, pool: str | None) -> list[ReplayReport]:

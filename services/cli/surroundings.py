@@ -25,6 +25,7 @@ SECRET_FILE: Final = "secret"  # noqa: S105  # the file's name, not what is in i
 _SECRET_BYTES: Final = 32
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
+_SQLITE: Final = "sqlite:///"
 
 S = TypeVar("S", bound=CommonSettings)
 
@@ -124,6 +125,14 @@ def read_configuration(
     if examination.configuration is None:
         raise ConfigurationInvalidError(examination.errors)
     return examination.configuration, examination.warnings
+
+
+def check_log_exists(url: str) -> None:
+    """Whoever only reads makes no log where there is none. Raises RefusedError."""
+    if url == "memory:":
+        raise RefusedError("CENTRALINO_LOG is memory: which no other process sees")
+    if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
+        raise RefusedError(f"CENTRALINO_LOG is {url}, and there is no such file")
 
 
 def choose_port(port: int, host: str) -> int:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from libs.common.clock import Clock
 from libs.common.configuration.models import Configuration
+from libs.common.http.auth import TokenAuthority
 from libs.common.http.health import Health
 from libs.common.log.dlq import DeadLetters
 from libs.common.log.port import EventLog, Record
@@ -34,7 +35,8 @@ class RouterService:
             metrics=self.metrics,
             dead_letters=DeadLetters(self.publisher, "router", on_put=self._count_dead_letter),
         )
-        self.app: FastAPI = create_app(Deps(health=self.health, metrics=self.metrics))
+        tokens = None if settings.secret is None else TokenAuthority(settings.require_secret(), clock)
+        self.app: FastAPI = create_app(Deps(health=self.health, metrics=self.metrics, log=log, tokens=tokens))
 
     async def run(self) -> None:
         """Claim partitions and work on them until cancelled."""

@@ -41,10 +41,12 @@ from libs.common.events.routing import (
 from libs.common.testing.builders import POOL, START_MS
 from services.router.core import capability, matching
 from services.router.core.decide import decide
+from services.router.core.explain import explain_offer, explain_waiting
 from services.router.core.invariants import check
 from services.router.core.model import PoolState, new_state
 from services.router.core.snapshot import digest, freeze, restore, snapshot_chunks, state_equal
 from services.router.core.step import apply, next_deadline_ms, settle, step
+from services.router.core.transitions import ContactState
 from tests.property.routing_reference import has_room, next_fact
 
 AGENTS = ("anna", "bruno", "carla", "dario", "elena")
@@ -129,10 +131,21 @@ class PoolHistory(RuleBasedStateMachine):
             if isinstance(fact, OfferMade):
                 contact = self.folded.contacts[fact.contact_id]
                 assert has_room(self.folded, self.folded.agents[fact.agent_id], contact.channel)
+                self.check_explained(fact)
             apply(self.folded, fact)
             check(self.folded)
         assert next_fact(self.folded, now_ms) is None
         assert state_equal(self.folded, self.state)
+        for contact in self.state.contacts.values():
+            if contact.state is ContactState.QUEUED:
+                assert explain_waiting(self.state, contact.id, now_ms).standing.candidates == ()
+
+    def check_explained(self, offer: OfferMade) -> None:
+        """Why the offer was made is explained as it was decided."""
+        standing = explain_offer(self.folded, offer).standing
+        assert standing.candidates[0].agent_id == offer.agent_id
+        assert standing.candidates_total == offer.reason.candidates
+        assert standing.candidates_total + standing.left_out_total == len(self.folded.agents)
 
     def remember(self, facts: list[PoolFact]) -> None:
         for fact in facts:

@@ -1,0 +1,218 @@
+"""Why: for an offer, who else could have had it and why not; for a waiting contact, why not yet and what would have to change.
+
+Computed from the state as it was at that point, when somebody asks, by looking at every agent: never called while deciding. It must
+come to the same as `matching`, which tests compare; it changes nothing.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from libs.common.events.routing import OfferMade
+from services.router.core.entities import Agent, Contact, Presence
+from services.router.core.index import OrderKey
+from services.router.core.model import PoolState
+
+# How many agents an explanation names of those who could have had the contact, and of those who could not. All are counted.
+CANDIDATES_SHOWN_MAX: Final = 50
+LEFT_OUT_SHOWN_MAX: Final = 200
+
+
+class Obstacle(StrEnum):
+    """Why an agent is not offered a contact."""
+
+    REMOVED = "removed"
+    PRESENCE = "presence"
+    SKILL = "skill"
+    LEVEL = "level"
+    CAPACITY = "capacity"
+    DECLINED = "declined"
+
+
+class Blocker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that stands between an agent and a contact. `subject`: the skill or channel that it is about, or the presence.
+
+    `asked` and `has`: the level asked for and the agent's, or one more contact and the room in all. `until_ms`: when it is over by itself.
+    """
+
+    obstacle: Obstacle
+    subject: str | None = None
+    asked: int | None = None
+    has: int | None = None
+    until_ms: int | None = None
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An agent as he stood. `blockers` empty: he could have had the contact; `place` is then his in the order of choice, from 1."""
+
+    agent_id: str
+    in_hand: int
+    idle_since_ms: int
+    place: int | None = None
+    blockers: tuple[Blocker, ...] = ()
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Who could take a contact at a moment, and who could not.
+
+    `candidates` are in the order of choice; `left_out` begins with those who lack the least. Both name a limited number, `candidates_total`
+    and `obstacles` (how many agents have each as one of their blockers) count all.
+    """
+
+    candidates: tuple[Candidate, ...]
+    candidates_total: int
+    left_out: tuple[Candidate, ...]
+    left_out_total: int
+    obstacles: dict[str, int]
+
+
+class OfferExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an offer was made as it was. `overtaken`: contacts with an earlier rank that waited on, because nobody could take them."""
+
+    offer_id: str
+    at_ms: int
+    agent_id: str
+    strategy: str
+    policy_version: str | None
+    queue: str
+    channel: str
+    skills: dict[str, int]
+    due_ms: int
+    waited_ms: int
+    overtaken: int
+    standing: Standing
+
+
+class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a contact waits. `ahead_in_queue`, `ahead_in_pool`: waiting contacts with an earlier rank.
+
+    `would_help`: for agents that lack one thing alone, that thing; the contact would be offered if it changed and no contact ahead
+    took the agent first.
+    """
+
+    at_ms: int
+    policy_version: str | None
+    queue: str
+    channel: str
+    skills: dict[str, int]
+    due_ms: int
+    waited_ms: int
+    ahead_in_queue: int
+    ahead_in_pool: int
+    would_help: dict[str, Blocker]
+    standing: Standing
+
+
+def explain_offer(state: PoolState, offer: OfferMade) -> OfferExplanation:
+    """Why this offer was made. `state` is that before it."""
+    contact = state.contacts[offer.contact_id]
+    return OfferExplanation(
+        offer_id=offer.offer_id,
+        at_ms=offer.at_ms,
+        agent_id=offer.agent_id,
+        strategy=offer.reason.strategy,
+        policy_version=state.version,
+        queue=contact.queue,
+        channel=contact.channel,
+        skills=dict(contact.skills),
+        due_ms=contact.due_ms,
+        waited_ms=offer.reason.waited_ms,
+        overtaken=_ahead(state, contact)[1],
+        standing=find_standing(state, contact, offer.at_ms),
+    )
+
+
+def explain_waiting(state: PoolState, contact_id: str, now_ms: int) -> WaitingExplanation:
+    """Why this contact, which must be waiting, is still waiting at `now_ms`."""
+    contact = state.contacts[contact_id]
+    standing = find_standing(state, contact, now_ms)
+    in_queue, in_pool = _ahead(state, contact)
+    return WaitingExplanation(
+        at_ms=now_ms,
+        policy_version=state.version,
+        queue=contact.queue,
+        channel=contact.channel,
+        skills=dict(contact.skills),
+        due_ms=contact.due_ms,
+        waited_ms=max(0, now_ms - contact.received_ms),
+        ahead_in_queue=in_queue,
+        ahead_in_pool=in_pool,
+        would_help={agent.agent_id: agent.blockers[0] for agent in standing.left_out if len(agent.blockers) == 1},
+        standing=standing,
+    )
+
+
+def find_standing(state: PoolState, contact: Contact, now_ms: int) -> Standing:
+    """Who could take a waiting contact at `now_ms`, and who could not and why."""
+    able: list[tuple[OrderKey, Agent]] = []
+    left_out: list[tuple[int, str, Candidate]] = []
+    obstacles: dict[str, int] = {}
+    for agent in state.agents.values():
+        blockers = find_blockers(state, contact, agent, now_ms)
+        if not blockers:
+            able.append(((len(state.index.desks[agent.id].work), agent.idle_since_ms, agent.id), agent))
+            continue
+        for obstacle in dict.fromkeys(blocker.obstacle.value for blocker in blockers):
+            obstacles[obstacle] = obstacles.get(obstacle, 0) + 1
+        left_out.append((len(blockers), agent.id, _candidate(state, agent, None, blockers)))
+    able.sort(key=lambda entry: entry[0])
+    left_out.sort(key=lambda entry: entry[:2])
+    return Standing(
+        candidates=tuple(
+            _candidate(state, agent, place, ())
+            for place, (_, agent) in enumerate(islice(able, CANDIDATES_SHOWN_MAX), 1)
+        ),
+        candidates_total=len(able),
+        left_out=tuple(entry[2] for entry in islice(left_out, LEFT_OUT_SHOWN_MAX)),
+        left_out_total=len(left_out),
+        obstacles=dict(sorted(obstacles.items())),
+    )
+
+
+def find_blockers(state: PoolState, contact: Contact, agent: Agent, now_ms: int) -> tuple[Blocker, ...]:
+    """Everything that keeps a waiting contact from being offered to this agent at `now_ms`."""
+    if agent.removed:
+        return (Blocker(obstacle=Obstacle.REMOVED),)
+    blockers: list[Blocker] = []
+    if agent.presence is not Presence.AVAILABLE:
+        blockers.append(Blocker(obstacle=Obstacle.PRESENCE, subject=agent.presence.value))
+    for skill, level in contact.skills:
+        has = agent.skills.get(skill, 0)
+        if has < level:
+            obstacle = Obstacle.LEVEL if has else Obstacle.SKILL
+            blockers.append(Blocker(obstacle=obstacle, subject=skill, asked=level, has=has))
+    desk = state.index.desks[agent.id]
+    if not desk.has_room(contact.channel):
+        room = desk.capacity.get(contact.channel, 1)
+        blockers.append(Blocker(obstacle=Obstacle.CAPACITY, subject=contact.channel, asked=1, has=room))
+    blockers.extend(
+        Blocker(obstacle=Obstacle.DECLINED, until_ms=decline.until_ms)
+        for decline in contact.declines
+        if decline.agent_id == agent.id and decline.until_ms > now_ms
+    )
+    return tuple(blockers)
+
+
+def _candidate(state: PoolState, agent: Agent, place: int | None, blockers: tuple[Blocker, ...]) -> Candidate:
+    return Candidate(
+        agent_id=agent.id,
+        in_hand=len(state.index.desks[agent.id].work),
+        idle_since_ms=agent.idle_since_ms,
+        place=place,
+        blockers=blockers,
+    )
+
+
+def _ahead(state: PoolState, contact: Contact) -> tuple[int, int]:
+    """How many waiting contacts have an earlier rank: of the same queue, and of the whole pool."""
+    in_queue = in_pool = 0
+    for contact_id in state.index.waiting.by_contact:
+        other = state.contacts[contact_id]
+        if other.rank < contact.rank:
+            in_pool += 1
+            in_queue += other.queue == contact.queue
+    return in_queue, in_pool

@@ -1,0 +1,139 @@
+"""An explanation as others read it: the JSON of the public interfaces, and lines for a terminal. Pure.
+
+Points in time become RFC 3339 texts named `..._at` (or without the unit, as `until`), durations keep `_ms`. Called by the router's HTTP
+edge and the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+
+from libs.common.clock import rfc3339
+from services.router.core.explain import Blocker, Candidate, Obstacle, OfferExplanation, Standing, WaitingExplanation
+from services.router.explain import Explanation
+
+_DURATIONS: Final = frozenset({"waited_ms", "offer_timeout_ms", "target_ms", "expected_wait_ms"})
+_NAMES: Final = {"at_ms": "at", "idle_since_ms": "idle_since"}
+_UNTIL: Final = "until_ms"
+
+_LINES_SHOWN: Final = 10
+
+
+def as_document(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as JSON values."""
+    return cast("dict[str, Any]", _public(msgspec.to_builtins(explanation)))
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(_field(str(name), inner) for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return [_public(inner) for inner in value]
+    return value
+
+
+def _field(name: str, value: Any) -> tuple[str, Any]:
+    if not name.endswith("_ms") or name in _DURATIONS or not isinstance(value, int):
+        return name, _public(value)
+    bare = name.removesuffix("_ms")
+    public = bare if name.endswith(_UNTIL) else _NAMES.get(name, f"{bare}_at")
+    return public, rfc3339(value) if value else None
+
+
+def as_lines(explanation: Explanation) -> Iterator[str]:
+    """The explanation for a terminal, in English."""
+    state = explanation.state or "no longer in the pool"
+    yield f"{explanation.contact_id} of pool {explanation.pool}: {state}"
+    if not explanation.complete:
+        yield "  The log no longer holds the beginning; what follows begins with the oldest snapshot."
+    offers = iter(explanation.offers)
+    for entry in explanation.history:
+        yield f"{rfc3339(entry.at_ms)}  {_short_type(entry.type)}{_details(entry.details)}"
+        if _short_type(entry.type) == "offer.made":
+            yield from (f"    {line}" for line in _offer_lines(next(offers)))
+    if explanation.waiting is not None:
+        yield from _waiting_lines(explanation.waiting)
+
+
+def _short_type(event_type: str) -> str:
+    return event_type.removeprefix("centralino.").removesuffix(".v1")
+
+
+def _details(details: Mapping[str, Any]) -> str:
+    shown = {
+        name: details[name] for name in ("queue", "agent_id", "cause", "by", "step", "status") if details.get(name)
+    }
+    return "".join(f"  {name.removesuffix('_id')} {value}" for name, value in shown.items())
+
+
+def _offer_lines(offer: OfferExplanation) -> Iterator[str]:
+    yield (
+        f"after {_seconds(offer.waited_ms)}, by {offer.strategy}; asked for {_skills(offer.skills)}; "
+        f"configuration {offer.policy_version}"
+    )
+    if offer.overtaken:
+        yield f"{offer.overtaken} with an earlier place waited on: nobody could take them"
+    yield from _standing_lines(offer.standing)
+
+
+def _waiting_lines(waiting: WaitingExplanation) -> Iterator[str]:
+    yield (
+        f"{rfc3339(waiting.at_ms)}  waiting for {_seconds(waiting.waited_ms)}, asks for {_skills(waiting.skills)}; "
+        f"{waiting.ahead_in_queue} ahead of it in queue {waiting.queue}, {waiting.ahead_in_pool} in the pool"
+    )
+    yield from (f"    {line}" for line in _standing_lines(waiting.standing))
+    if waiting.would_help:
+        yield "    it would be offered, if nobody ahead is offered first, to:"
+        for agent_id, blocker in list(waiting.would_help.items())[:_LINES_SHOWN]:
+            yield f"      {agent_id}: {_remedy(blocker)}"
+
+
+def _standing_lines(standing: Standing) -> Iterator[str]:
+    if standing.candidates_total:
+        names = ", ".join(_candidate(agent) for agent in standing.candidates[:_LINES_SHOWN])
+        yield f"could take it ({standing.candidates_total}): {names}"
+    if standing.left_out_total:
+        counts = ", ".join(f"{obstacle} {count}" for obstacle, count in standing.obstacles.items())
+        yield f"could not ({standing.left_out_total}: {counts}):"
+        for agent in standing.left_out[:_LINES_SHOWN]:
+            yield f"  {agent.agent_id}: {'; '.join(_cause(blocker) for blocker in agent.blockers)}"
+
+
+def _candidate(agent: Candidate) -> str:
+    return f"{agent.agent_id} ({agent.in_hand} in hand, idle since {rfc3339(agent.idle_since_ms)})"
+
+
+def _cause(blocker: Blocker) -> str:
+    if blocker.obstacle is Obstacle.LEVEL:
+        return f"level of {blocker.subject} is {blocker.has}, asked for is {blocker.asked}"
+    if blocker.obstacle is Obstacle.DECLINED:
+        return f"declined it, is left alone with it until {rfc3339(blocker.until_ms or 0)}"
+    return {
+        Obstacle.REMOVED: "no longer in the configuration",
+        Obstacle.PRESENCE: f"is {blocker.subject}",
+        Obstacle.SKILL: f"lacks the skill {blocker.subject}",
+        Obstacle.CAPACITY: f"has no room on {blocker.subject} (of {blocker.has})",
+    }[blocker.obstacle]
+
+
+def _remedy(blocker: Blocker) -> str:
+    if blocker.obstacle is Obstacle.DECLINED:
+        return f"from {rfc3339(blocker.until_ms or 0)} on"
+    return {
+        Obstacle.REMOVED: "if the configuration had this agent",
+        Obstacle.PRESENCE: "when available",
+        Obstacle.SKILL: f"with the skill {blocker.subject} at level {blocker.asked}",
+        Obstacle.LEVEL: f"with the skill {blocker.subject} at level {blocker.asked}",
+        Obstacle.CAPACITY: f"when there is room on {blocker.subject}",
+    }[blocker.obstacle]
+
+
+def _skills(skills: Mapping[str, int]) -> str:
+    return ", ".join(f"{skill} {level}" for skill, level in skills.items()) or "no skill"
+
+
+def _seconds(duration_ms: int) -> str:
+    return f"{duration_ms / 1000:.1f} s"

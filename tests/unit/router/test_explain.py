@@ -1,0 +1,101 @@
+"""Why: what an explanation says of offers and of contacts that wait."""
+
+from __future__ import annotations
+
+from libs.common.events.routing import OfferMade
+from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
+from services.router.core import explain
+from services.router.core.explain import Blocker, Obstacle, explain_offer, explain_waiting
+from services.router.core.model import new_state
+from services.router.core.step import apply
+from tests.unit.router.pool import Pool, a_pool, the_offer
+
+
+def before(pool: Pool, offer: OfferMade) -> explain.OfferExplanation:
+    """The explanation of an offer that the pool has made, from the state before it."""
+    state = new_state(POOL)
+    for fact in pool.facts:
+        if fact == offer:
+            return explain_offer(state, offer)
+        apply(state, fact)
+    raise AssertionError("the pool has made no such offer")
+
+
+def test_an_offer_is_explained_by_its_candidates_and_by_who_was_left_out() -> None:
+    pool = a_pool(
+        an_agent("anna", skills={"orders": 4}),
+        an_agent("bruno", skills={"orders": 4}),
+        an_agent("carla", skills={"orders": 1}),
+        an_agent("dario"),
+        an_agent("elena", skills={"orders": 5}),
+        queue=a_queue("orders", skills={"orders": 2}),
+    )
+    pool.presence("elena", "break")
+    pool.at_ms = 5_000
+    facts = pool.receive(1, message_received_ms=START_MS + 1_000)
+
+    told = before(pool, the_offer(facts))
+
+    assert [(agent.agent_id, agent.place) for agent in told.standing.candidates] == [("anna", 1), ("bruno", 2)]
+    assert {agent.agent_id: agent.blockers for agent in told.standing.left_out} == {
+        "carla": (Blocker(obstacle=Obstacle.LEVEL, subject="orders", asked=2, has=1),),
+        "dario": (Blocker(obstacle=Obstacle.SKILL, subject="orders", asked=2, has=0),),
+        "elena": (Blocker(obstacle=Obstacle.PRESENCE, subject="break"),),
+    }
+    assert told.standing.obstacles == {"level": 1, "presence": 1, "skill": 1}
+    assert (told.agent_id, told.waited_ms, told.skills, told.overtaken) == ("anna", 4_000, {"orders": 2}, 0)
+    assert told.policy_version == "v1"
+    assert told.due_ms == START_MS + 61_000
+
+
+def test_an_offer_tells_how_many_with_an_earlier_place_nobody_could_take() -> None:
+    pool = a_pool(an_agent("anna", skills={"it": 3}))
+    pool.receive(1, skills={"en": 2})
+    pool.receive(2, skills={"de": 2})
+    assert before(pool, the_offer(pool.receive(3, skills={"it": 1}))).overtaken == 2
+
+
+def test_a_waiting_contact_is_told_what_would_help() -> None:
+    pool = a_pool(
+        an_agent("anna", skills={"orders": 4}),
+        an_agent("bruno", skills={"orders": 1}),
+        an_agent("carla"),
+        queue=a_queue("orders", skills={"orders": 2}),
+    )
+    pool.active("anna", 1)
+    pool.presence("carla", "break")
+    pool.receive(2)
+    pool.at_ms += 10_000
+    pool.receive(3)
+
+    told = explain_waiting(pool.state, "con_3", START_MS + pool.at_ms + 500)
+
+    assert told.standing.candidates == ()
+    assert told.would_help == {
+        "anna": Blocker(obstacle=Obstacle.CAPACITY, subject="email", asked=1, has=1),
+        "bruno": Blocker(obstacle=Obstacle.LEVEL, subject="orders", asked=2, has=1),
+    }
+    assert [blocker.obstacle for blocker in told.standing.left_out[-1].blockers] == [Obstacle.PRESENCE, Obstacle.SKILL]
+    assert (told.ahead_in_queue, told.ahead_in_pool, told.waited_ms) == (1, 1, 500)
+
+
+def test_who_declined_is_left_out_until_he_is_asked_again() -> None:
+    pool = a_pool("anna")
+    offer = the_offer(pool.receive())
+    pool.reject("anna", offer.offer_id)
+    until_ms = START_MS + pool.at_ms + 60_000
+    told = explain_waiting(pool.state, offer.contact_id, START_MS + pool.at_ms)
+    assert told.would_help == {"anna": Blocker(obstacle=Obstacle.DECLINED, until_ms=until_ms)}
+
+
+def test_a_large_pool_is_counted_and_not_listed() -> None:
+    pool = a_pool(
+        *(an_agent(f"able-{number:03}", skills={"orders": 3}) for number in range(explain.CANDIDATES_SHOWN_MAX + 1)),
+        *(an_agent(f"other-{number:03}") for number in range(explain.LEFT_OUT_SHOWN_MAX + 1)),
+        queue=a_queue("orders", skills={"orders": 2}),
+    )
+    standing = before(pool, the_offer(pool.receive())).standing
+    assert len(standing.candidates) == explain.CANDIDATES_SHOWN_MAX
+    assert standing.candidates_total == explain.CANDIDATES_SHOWN_MAX + 1
+    assert len(standing.left_out) == explain.LEFT_OUT_SHOWN_MAX
+    assert standing.left_out_total == standing.obstacles["skill"] == explain.LEFT_OUT_SHOWN_MAX + 1

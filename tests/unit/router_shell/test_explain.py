@@ -1,0 +1,135 @@
+"""Explaining from the log: from its beginning, from a snapshot, past what deposed writers left there."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from libs.common.clock import VirtualClock
+from libs.common.events.codec import encode_record
+from libs.common.events.routing import ContactQueued, ContactRequeued, OfferMade
+from libs.common.log.memory import MemoryLog
+from libs.common.log.streams import ROUTING_EVENTS
+from libs.common.testing.builders import START_MS, a_contact_received, a_resolve, a_set_presence, an_accept
+from services.router.core.explain import Obstacle
+from services.router.explain import ContactUnknownError, Explanation, explain_contact
+from services.router.explain_document import as_document, as_lines
+from services.router.snapshot import read_snapshots
+from tests.support.routing import Desk, a_settings, of_type, working
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(START_MS)
+
+
+async def a_day(log: MemoryLog, clock: VirtualClock, *, snapshots: bool = False) -> tuple[Desk, str, str]:
+    """Anna takes the first contact and resolves it; the last one waits. Their ids."""
+    desk = Desk(log, clock, settings=a_settings(router_snapshot_records=1) if snapshots else None)
+    async with working(desk) as worker:
+        await desk.decided(worker)
+        await desk.give(a_set_presence("anna"), a_contact_received(1, queue="orders"))
+        await desk.decided(worker)
+        (offer,) = of_type(desk.notes.facts, OfferMade)
+        await desk.give(an_accept(offer.offer_id, "anna"), a_resolve(offer.contact_id, "anna"))
+        await desk.decided(worker)
+        if snapshots:
+            await eventually(lambda: desk.notes.snapshots != [])
+        clock.advance_ms(60_000)
+        await desk.give(*(a_contact_received(number, queue="orders") for number in range(2, 5)))
+        await desk.decided(worker)
+    # She has room for two, so that the last one waits.
+    return desk, offer.contact_id, of_type(desk.notes.facts, ContactQueued)[-1].contact_id
+
+
+async def test_a_contact_that_is_over_is_explained_to_its_end(clock: VirtualClock) -> None:
+    log = MemoryLog(1, clock)
+    _, first, _ = await a_day(log, clock)
+    told = await explain_contact(log, first, (0,))
+    assert told.complete
+    assert told.state is None
+    assert told.waiting is None
+    assert [entry.type.removeprefix("centralino.") for entry in told.history] == [
+        "contact.queued.v1",
+        "offer.made.v1",
+        "contact.assigned.v1",
+        "contact.resolved.v1",
+    ]
+    (offer,) = told.offers
+    assert (offer.agent_id, offer.standing.candidates_total) == ("anna", 1)
+    assert offer.standing.obstacles == {"presence": 1, "skill": 1}
+
+
+async def test_a_waiting_contact_is_told_why(clock: VirtualClock) -> None:
+    log = MemoryLog(1, clock)
+    _, _, waiting = await a_day(log, clock)
+    told = await explain_contact(log, waiting, (0,))
+    assert told.waiting is not None
+    assert told.waiting.would_help["anna"].obstacle is Obstacle.CAPACITY
+
+
+async def test_it_makes_no_difference_whether_a_snapshot_stands_before_it(clock: VirtualClock) -> None:
+    log = MemoryLog(1, clock)
+    _, first, waiting = await a_day(log, clock, snapshots=True)
+    other_clock = VirtualClock(START_MS)
+    whole = MemoryLog(1, other_clock)
+    _, again, same = await a_day(whole, other_clock)
+    assert (again, same) == (first, waiting)
+    for contact_id in (first, waiting):
+        told, expected = await explain_contact(log, contact_id, (0,)), await explain_contact(whole, contact_id, (0,))
+        assert (told.offers, told.waiting, told.complete) == (expected.offers, expected.waiting, True)
+
+
+async def test_what_the_log_no_longer_tells_is_not_made_up(clock: VirtualClock) -> None:
+    log = MemoryLog(1, clock)
+    _, first, waiting = await a_day(log, clock)
+    later = Desk(log, clock, settings=a_settings(router_snapshot_records=1))
+    async with working(later) as worker:
+        await later.decided(worker)
+        await later.give(a_contact_received(9))
+        await later.decided(worker)
+        await eventually(lambda: later.notes.snapshots != [])
+    clock.advance_ms(30 * 86_400_000)
+    await log.trim(ROUTING_EVENTS, 0, (await read_snapshots(log, 0)).snapshots[0].manifest.next_output)
+    told = await explain_contact(log, waiting, (0,))
+    assert not told.complete
+    assert told.waiting is not None
+    with pytest.raises(ContactUnknownError):
+        await explain_contact(log, first, (0,))
+
+
+async def test_what_a_deposed_writer_wrote_late_explains_nothing(clock: VirtualClock) -> None:
+    log = MemoryLog(1, clock)
+    _, first, _ = await a_day(log, clock)
+    writer = await log.open_writer("deposed")
+    late = ContactRequeued(pool="care", at_ms=START_MS, contact_id=first, agent_id="anna", cause="sign-out")
+    record = encode_record(
+        late, key="care", event_id="x", source="x", time_ms=1, correlation_id="", subject=first, term=99, input_offset=0
+    )
+    await writer.append(ROUTING_EVENTS, 0, (record,))
+    assert "contact.requeued" not in str((await explain_contact(log, first, (0,))).history)
+
+
+async def test_a_contact_of_which_nobody_heard_is_refused(clock: VirtualClock) -> None:
+    log = MemoryLog(2, clock)
+    with pytest.raises(ContactUnknownError, match="con_none"):
+        await explain_contact(log, "con_none", (0, 1))
+
+
+def test_as_json_and_as_lines_it_says_the_same(clock: VirtualClock) -> None:
+    async def tell() -> tuple[Explanation, Explanation]:
+        log = MemoryLog(1, clock)
+        _, first, waiting = await a_day(log, clock)
+        return await explain_contact(log, first, (0,)), await explain_contact(log, waiting, (0,))
+
+    first, waiting = asyncio.run(tell())
+    document = as_document(first)
+    assert document["offers"][0]["at"] == document["history"][1]["at"] == "2026-01-01T00:00:00.000Z"
+    assert document["offers"][0]["standing"]["candidates"][0]["agent_id"] == "anna"
+    assert "_ms" not in str(document).replace("waited_ms", "").replace("offer_timeout_ms", "")
+    lines = "\n".join(as_lines(first))
+    assert "could take it (1): anna (0 in hand" in lines
+    assert "bruno: is offline; lacks the skill orders" in lines
+    assert "anna: when there is room on email" in "\n".join(as_lines(waiting))
