@@ -100,6 +100,11 @@ class Metrics:
             "Messages from channels by outcome (accepted, refused, unavailable ...).",
             ("account", "outcome"),
         )
+        self.rules_failed = self._counter(
+            "centralino_rules_failed",
+            "Rules passed over because their expression had no value for a message.",
+            ("pool",),
+        )
         self.dead_letters = self._counter(
             "centralino_dead_letters", "Records set aside as dead letters.", ("stream", "service")
         )

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
 
+from libs.common.configuration.expressions import ExpressionFailedError, compile_condition, values_of
 from libs.common.configuration.models import Rule, When
 from libs.common.errors import RefusedError
 from libs.common.events.message import Message
@@ -22,12 +25,31 @@ class NoRuleError(RefusedError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classification:
-    """Where the message goes. `rule` is the rule's place in the configuration's list, from 0; `priority` None is the queue's."""
+    """Where the message goes. `rule` is the rule's place in the configuration's list, from 0; `priority` None is the queue's.
+
+    `failed`: the places of earlier rules whose expression had no value for this message, and which were passed over.
+    """
 
     queue: str
     rule: int
     skills: dict[str, int] = field(default_factory=dict)
     priority: int | None = None
+    failed: tuple[int, ...] = ()
+
+
+class _Asked:
+    """What expressions are asked about, put together when the first one comes up."""
+
+    def __init__(self, message: Message, to: tuple[str, ...], skills: Mapping[str, int], priority: int) -> None:
+        self._message = message
+        self._to = to
+        self._skills = skills
+        self._priority = priority
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """The values of an expression's variables."""
+        return values_of(self._message, self._to, self._skills, self._priority)
 
 
 def classify(
@@ -44,8 +66,12 @@ def classify(
     of two levels of one skill the higher counts, and an integration's priority goes before the rule's.
     Raises NoRuleError where nothing matches.
     """
+    asked = _Asked(message, tuple(to), skills or {}, priority or 0)
+    failed: list[int] = []
     for place, rule in rules:
-        if rule.when is None or _matches(rule.when, message, to):
+        if rule.when is None or (
+            _matches(rule.when, message, to) and _holds(rule.when.expression, asked, place, failed)
+        ):
             wanted = dict(rule.skills)
             for skill, level in (skills or {}).items():
                 wanted[skill] = max(level, wanted.get(skill, 0))
@@ -54,8 +80,19 @@ def classify(
                 rule=place,
                 skills=wanted,
                 priority=rule.priority if priority is None else priority,
+                failed=tuple(failed),
             )
     raise NoRuleError
+
+
+def _holds(expression: str | None, asked: _Asked, place: int, failed: list[int]) -> bool:
+    if expression is None:
+        return True
+    try:
+        return compile_condition(expression).holds(asked.values)
+    except ExpressionFailedError:
+        failed.append(place)
+        return False
 
 
 def _matches(when: When, message: Message, to: Sequence[str]) -> bool:

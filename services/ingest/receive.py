@@ -105,6 +105,9 @@ class Receiver:
                 skills=wishes.skills,
                 priority=wishes.priority,
             )
+            for place in found.failed:
+                self._metrics.rules_failed.labels(account.pool).inc()
+                get_logger(__name__).warning("rule_failed", rule=place, account=account.name, message=message.id)
             contact = ids.contact_id(ids.MessageId(message.id))
             received = ContactReceived(
                 pool=account.pool,

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from libs.common.configuration.calendars import Holidays, TimeZone, WeeklyHours
 from libs.common.configuration.durations import DURATION_PATTERN, parse_duration_ms
+from libs.common.configuration.expressions import Expression
 from libs.common.configuration.providers import provider_of
 from libs.common.events.message import Channel
 
@@ -163,7 +164,7 @@ class When(_Part):
     """What a message must be like. Every condition given must hold; of the values of one condition, any.
 
     `subject_contains` and `text_contains` ignore case; `handle` and `to` are compared whole, with `*` for any characters;
-    `attributes` are compared whole.
+    `attributes` are compared whole. `expression` is one in CEL, for what the other conditions cannot say.
     """
 
     channel: Channels = ()
@@ -174,6 +175,7 @@ class When(_Part):
     language: Languages = ()
     to: Texts = ()
     attributes: dict[Text, Texts] = {}
+    expression: Expression | None = None
 
 
 class Rule(_Part):

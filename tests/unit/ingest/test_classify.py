@@ -60,3 +60,20 @@ def test_of_two_levels_of_a_skill_the_higher_counts_and_the_integrations_priorit
 def test_without_a_default_nothing_is_made_up() -> None:
     with pytest.raises(NoRuleError):
         classify(a_message(subject="x"), rules()[:2])
+
+
+def test_an_expression_decides_together_with_the_other_conditions() -> None:
+    placed = rules_with('{channel: email, expression: \'attributes.?tier.orValue("") == "gold"\'}')
+    assert classify(a_message(attributes={"tier": "gold"}), placed).queue == "vip"
+    assert classify(a_message(attributes={"tier": "gold"}, channel="sms"), placed).queue == "general"
+    assert classify(a_message(attributes={}), placed).failed == ()
+
+
+def test_a_rule_whose_expression_has_no_value_is_passed_over_and_told() -> None:
+    found = classify(a_message(attributes={}), rules_with('{expression: \'attributes["tier"] == "gold"\'}'))
+    assert (found.queue, found.rule, found.failed) == ("general", 1, (0,))
+
+
+def rules_with(when: str) -> tuple:
+    text = RULES[: RULES.index("rules:")] + f"rules:\n  - {{when: {when}, queue: vip}}\n  - {{queue: general}}\n"
+    return parse_configuration(text).rules_of("care")
