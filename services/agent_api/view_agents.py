@@ -24,8 +24,8 @@ def configure_pool(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) 
                 skills=dict(queue.skills),
                 target_ms=queue.target_ms,
                 priority=queue.priority,
-                offer_timeout_ms=queue.offer_timeout_ms,
-                wrap_up_ms=queue.wrap_up_ms,
+                offer_timeout_ms=queue.offer_timeout_ms or 0,
+                wrap_up_ms=queue.wrap_up_ms or 0,
                 changed=True if known is None else known.changed,
                 announced_ms=0 if known is None else known.announced_ms,
             )

@@ -6,6 +6,10 @@ every offer included.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
+
+from libs.common.events.pool import ChannelConfiguration
 from libs.common.events.routing import (
     ContactRequeued,
     ContactResolved,
@@ -25,12 +29,24 @@ def next_fact(state: PoolState, now_ms: int) -> PoolFact | None:
     return _next_due(state, now_ms) or _next_eviction(state, now_ms) or _next_offer(state, now_ms)
 
 
-def load(state: PoolState, agent: Agent, channel: str) -> int:
-    return sum(c.agent_id == agent.id and c.channel == channel for c in state.contacts.values())
-
-
-def has_room(state: PoolState, agent: Agent, channel: str) -> bool:
-    return load(state, agent, channel) < agent.capacity.get(channel, 1)
+def has_room(state: PoolState, agent: Agent, channel: str, *, apart: Contact | None = None) -> bool:
+    """Whether every limit leaves room for one more; with `apart`, whether this offer, which the agent has, may stay with him."""
+    hand = [c for c in state.contacts.values() if c.agent_id == agent.id and c is not apart]
+    if sum(c.channel == channel for c in hand) >= agent.capacity.get(channel, 1):
+        return False
+    most = state.rules.offers_open_max
+    if most and apart is None and sum(c.offer_id is not None for c in hand) >= most:
+        return False
+    mine = state.channels.get(channel, ChannelConfiguration(id=channel))
+    used = mine.units
+    for contact in hand:
+        other = state.channels.get(contact.channel, ChannelConfiguration(id=contact.channel))
+        if other.id in mine.interrupts or (apart is not None and channel in other.interrupts):
+            continue
+        if other.id in mine.excludes or channel in other.excludes:
+            return False
+        used += other.units
+    return agent.units is None or mine.units == 0 or used <= agent.units
 
 
 def has_skills(agent: Agent, contact: Contact) -> bool:
@@ -111,8 +127,8 @@ def _next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
             if fact is not None:
                 return fact
         for contact in reversed(held):
-            if contact.offer_id and load(state, agent, contact.channel) > agent.capacity.get(contact.channel, 1):
-                return _withdrawn(state, contact, "configuration", now_ms)
+            if contact.offer_id and not has_room(state, agent, contact.channel, apart=contact):
+                return _withdrawn(state, contact, "capacity", now_ms)
     return None
 
 
@@ -147,10 +163,43 @@ def _next_offer(state: PoolState, now_ms: int) -> OfferMade | None:
     return None
 
 
+def _in_hand(state: PoolState, agent: Agent) -> list[Contact]:
+    return [contact for contact in state.contacts.values() if contact.agent_id == agent.id]
+
+
+def _share(state: PoolState, agent: Agent) -> Fraction:
+    """The share of the agent's capacity in use, to the millionth below."""
+    hand = _in_hand(state, agent)
+    if agent.units is not None:
+        used = sum(state.channels[c.channel].units for c in hand if c.channel in state.channels)
+        return Fraction(used * 1_000_000 // max(1, agent.units), 1_000_000)
+    millionths = 0
+    for channel in {contact.channel for contact in hand}:
+        count = sum(contact.channel == channel for contact in hand)
+        millionths += count * 1_000_000 // max(1, agent.capacity.get(channel, 1))
+    return Fraction(millionths, 1_000_000)
+
+
+PLACES: dict[str, Callable[[PoolState, Agent], tuple[int | Fraction, ...]]] = {
+    "longest_idle": lambda state, agent: (len(_in_hand(state, agent)), agent.idle_since_ms),
+    "least_loaded": lambda state, agent: (_share(state, agent), agent.idle_since_ms),
+    "round_robin": lambda state, agent: (agent.last_offer,),
+    "most_skilled": lambda state, agent: (-len(agent.skills), len(_in_hand(state, agent)), agent.idle_since_ms),
+    "least_skilled": lambda state, agent: (len(agent.skills), len(_in_hand(state, agent)), agent.idle_since_ms),
+}
+
+
+def strategy_of(state: PoolState, contact: Contact) -> str:
+    """That of its queue, or of the pool's first one where its own is gone."""
+    queue = state.queues.get(contact.queue) or next(iter(state.queues.values()), None)
+    return queue.strategy if queue is not None and queue.strategy in PLACES else "longest_idle"
+
+
 def _offered(state: PoolState, waiting: list[Contact], contact: Contact, takers: list[Agent], now_ms: int) -> OfferMade:
-    def place(agent: Agent) -> tuple[int, int, str]:
-        in_hand = sum(c.agent_id == agent.id for c in state.contacts.values())
-        return (in_hand, agent.idle_since_ms, agent.id)
+    strategy = strategy_of(state, contact)
+
+    def place(agent: Agent) -> tuple[int | Fraction | str, ...]:
+        return (*PLACES[strategy](state, agent), agent.id)
 
     chosen = min(takers, key=place)
     mine = [c.id for c in waiting if may_take(state, chosen, c, now_ms)]
@@ -170,7 +219,7 @@ def _offered(state: PoolState, waiting: list[Contact], contact: Contact, takers:
         reason=OfferReason(
             rank=mine.index(contact.id) + 1,
             waited_ms=now_ms - contact.received_ms,
-            strategy="longest_idle",
+            strategy=strategy,
             candidates=len(takers),
             left_out=left_out,
         ),

@@ -29,7 +29,7 @@ from libs.common.events.inputs import (
     TimeAdvanced,
 )
 from libs.common.events.message import Message
-from libs.common.events.pool import AgentConfiguration, QueueConfiguration
+from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration, RoutingRules
 from libs.common.events.routing import (
     ContactAssigned,
     ContactQueued,
@@ -46,6 +46,7 @@ from services.router.core.invariants import check
 from services.router.core.model import PoolState, new_state
 from services.router.core.snapshot import digest, freeze, restore, snapshot_chunks, state_equal
 from services.router.core.step import apply, next_deadline_ms, settle, step
+from services.router.core.strategies import STRATEGIES
 from services.router.core.transitions import ContactState
 from tests.property.routing_reference import has_room, next_fact
 
@@ -65,8 +66,9 @@ a_queue = st.builds(
     skills=st.sampled_from([{}, {}, {"it": 1}, {"orders": 3}, {"en": 2}]),
     target_ms=st.sampled_from([None, 0, 30_000, 600_000]),
     priority=st.integers(-1, 1),
-    offer_timeout_ms=st.sampled_from([-5, 5_000, 20_000, 90_000]),
-    wrap_up_ms=st.sampled_from([0, 10_000, 100_000]),
+    offer_timeout_ms=st.sampled_from([None, -5, 5_000, 20_000, 90_000]),
+    wrap_up_ms=st.sampled_from([None, 0, 10_000, 100_000]),
+    strategy=st.sampled_from([*STRATEGIES, "longest_idle", "no such strategy"]),
 )
 an_agent = st.builds(
     AgentConfiguration,
@@ -74,7 +76,22 @@ an_agent = st.builds(
     name=st.just("Name"),
     skills=levels,
     capacity=st.dictionaries(st.sampled_from(CHANNELS), st.sampled_from([1, 2, 3, 3, 0, -1]), max_size=3),
+    units=st.sampled_from([None, None, 0, 100, 150, -1]),
 )
+other_channels = st.lists(st.sampled_from(CHANNELS), max_size=2, unique=True).map(tuple)
+a_channel = st.builds(
+    ChannelConfiguration,
+    id=st.sampled_from(CHANNELS),
+    target_ms=st.sampled_from([None, 45_000]),
+    offer_timeout_ms=st.sampled_from([None, 15_000]),
+    wrap_up_ms=st.sampled_from([None, 20_000]),
+    units=st.sampled_from([0, 30, 100, -1]),
+    excludes=other_channels,
+    interrupts=other_channels,
+)
+# Half of all pools are plain ones.
+channels = st.one_of(st.lists(a_channel, max_size=0), st.lists(a_channel, max_size=3))
+rules = st.one_of(st.just(RoutingRules()), st.builds(RoutingRules, offers_open_max=st.sampled_from([0, 1, 2])))
 # Mostly a pool that works: hypothesis tries the small and empty ones by itself, and rarely a large one.
 queues = st.one_of(st.lists(a_queue, min_size=1, max_size=2), st.lists(a_queue, max_size=2))
 agents = st.one_of(
@@ -170,18 +187,42 @@ class PoolHistory(RuleBasedStateMachine):
 
     # What can come
 
-    @initialize(queues=queues, agents=agents)
-    def begin(self, queues: list[QueueConfiguration], agents: list[AgentConfiguration]) -> None:
-        self.configure(queues, agents, 0, 500)
+    @initialize(queues=queues, agents=agents, channels=channels, rules=rules)
+    def begin(
+        self,
+        queues: list[QueueConfiguration],
+        agents: list[AgentConfiguration],
+        channels: list[ChannelConfiguration],
+        rules: RoutingRules,
+    ) -> None:
+        self.configure(queues, agents, channels, rules, 0, 500)
         self.all_come(0)
 
-    @rule(queues=queues, agents=agents, leap_ms=leaps_ms, limit=st.sampled_from([1, 2, 500]))
+    @rule(
+        queues=queues,
+        agents=agents,
+        channels=channels,
+        rules=rules,
+        leap_ms=leaps_ms,
+        limit=st.sampled_from([1, 2, 500]),
+    )
     def configure(
-        self, queues: list[QueueConfiguration], agents: list[AgentConfiguration], leap_ms: int, limit: int
+        self,
+        queues: list[QueueConfiguration],
+        agents: list[AgentConfiguration],
+        channels: list[ChannelConfiguration],
+        rules: RoutingRules,
+        leap_ms: int,
+        limit: int,
     ) -> None:
         self.numbers += 1
         event = ConfigurePool(
-            pool=POOL, version=f"v{self.numbers}", queues=tuple(queues), agents=tuple(agents), channel_targets_ms={}
+            pool=POOL,
+            version=f"v{self.numbers}",
+            queues=tuple(queues),
+            agents=tuple(agents),
+            channels=tuple(channels),
+            rules=rules,
         )
         self.give(event, leap_ms, limit)
         assert not any(fact for fact in self.give(event) if type(fact).__name__ == "PoolConfigured")

@@ -44,6 +44,7 @@ def check_document(data: Any, environ: Mapping[str, str] | None = None) -> Itera
         if environ is not None:
             yield from _check_environment(("accounts", name), account, environ)
     yield from _check_staff(parts)
+    yield from _check_channels(parts)
     yield from _check_followup(_mapping(data).get("followup"))
 
 
@@ -52,7 +53,8 @@ class _Parts:
 
     def __init__(self, data: Any) -> None:
         sections = _mapping(data)
-        self.pools = tuple(_mapping(sections.get("pools")))
+        self.pool_parts = _mappings(sections.get("pools"))
+        self.pools = tuple(self.pool_parts)
         self.queues = _mappings(sections.get("queues"))
         self.accounts = _mappings(sections.get("accounts"))
         self.agents = _mappings(sections.get("agents"))
@@ -220,6 +222,23 @@ def _check_staff(parts: _Parts) -> Iterator[Found]:
         if pool in parts.pools and pool not in staffed:
             message = "has accounts and no agent: contacts will wait"
             yield Found(path=("pools", pool), message=message, warning=True, on_key=True)
+
+
+def _check_channels(parts: _Parts) -> Iterator[Found]:
+    for name, pool in parts.pool_parts.items():
+        channels = _mappings(pool.get("channels"))
+        for channel, part in channels.items():
+            for field in ("excludes", "interrupts"):
+                if channel in _texts(part.get(field)):
+                    yield Found(
+                        path=("pools", name, "channels", channel, field), message="must not name the channel itself"
+                    )
+        if any(part.get("units") for part in channels.values()):
+            continue
+        for agent, part in parts.agents.items():
+            if part.get("pool") == name and part.get("units") is not None:
+                message = f"does nothing: no channel of pool {name} uses units"
+                yield Found(path=("agents", agent, "units"), message=message, on_key=True, warning=True)
 
 
 def _check_followup(followup: Any) -> Iterator[Found]:

@@ -41,6 +41,7 @@ SKILL_LEVEL_MAX: Final = 5
 PRIORITY_MIN: Final = -10
 PRIORITY_MAX: Final = 10
 CAPACITY_MAX: Final = 100
+UNITS_MAX: Final = 1_000_000
 
 # Validation of a file says so in its context: there a duration is a text, while code hands over milliseconds.
 FROM_FILE: Final[Mapping[str, bool]] = {"from_file": True}
@@ -95,6 +96,8 @@ Level = Annotated[
 ]
 Priority = Annotated[int, Field(strict=True, ge=PRIORITY_MIN, le=PRIORITY_MAX)]
 Room = Annotated[int, Field(strict=True, ge=0, le=CAPACITY_MAX)]
+Units = Annotated[int, Field(strict=True, ge=0, le=UNITS_MAX)]
+Strategy = Literal["longest_idle", "least_loaded", "round_robin", "most_skilled", "least_skilled"]
 Flag = Annotated[bool, Field(strict=True)]
 ChannelName = Annotated[
     str, AfterValidator(_channel_name), WithJsonSchema({"type": "string", "enum": list(CHANNEL_TARGETS_MS)})
@@ -113,8 +116,29 @@ class _Part(BaseModel):
     )
 
 
+class PoolChannel(_Part):
+    """What a pool does with contacts of one channel, where their queue does not say. None: as if the channel were not named.
+
+    `units`: how much of an agent's units one contact uses. `excludes`: while an agent has contacts of one of these he gets none of this
+    channel, and the other way round. `interrupts`: contacts of these keep none of this channel away.
+    """
+
+    target_ms: LongerDurationMs | None = Field(default=None, alias="target")
+    offer_timeout_ms: LongerDurationMs | None = Field(default=None, alias="offer_timeout")
+    wrap_up_ms: DurationMs | None = Field(default=None, alias="wrap_up")
+    units: Units = 0
+    excludes: Annotated[tuple[ChannelName, ...], BeforeValidator(_one_or_more)] = ()
+    interrupts: Annotated[tuple[ChannelName, ...], BeforeValidator(_one_or_more)] = ()
+
+
+class Routing(_Part):
+    """A pool's rules that are of no queue. 0: never, or no limit."""
+
+    offers_open_max: Room = 0
+
+
 class Pool(_Part):
-    """Queues and agents that are decided together.
+    """Queues and agents that are decided together. `channels`: what is particular to some of them.
 
     `timezone`, `hours` and `holidays` are checked and held, and nothing acts on them today: contacts are queued and offered at
     any time. A pool without `hours` is always open.
@@ -123,17 +147,23 @@ class Pool(_Part):
     timezone: TimeZone = "UTC"
     hours: WeeklyHours | None = None
     holidays: Holidays = ()
+    channels: dict[ChannelName, PoolChannel] = {}
+    routing: Routing = Routing()
 
 
 class Queue(_Part):
-    """Where contacts of one kind wait. `skills`: the least level that an agent must have. `target_ms` None: the channel's."""
+    """Where contacts of one kind wait. `skills`: the least level that an agent must have. Times that are None are the channel's.
+
+    `strategy`: which of the agents who fit is offered a contact first.
+    """
 
     pool: Name
     skills: dict[Name, Level] = {}
     target_ms: LongerDurationMs | None = Field(default=None, alias="target")
     priority: Priority = 0
-    offer_timeout_ms: LongerDurationMs = Field(default=20 * _SECOND_MS, alias="offer_timeout")
-    wrap_up_ms: DurationMs = Field(default=0, alias="wrap_up")
+    offer_timeout_ms: LongerDurationMs | None = Field(default=None, alias="offer_timeout")
+    wrap_up_ms: DurationMs | None = Field(default=None, alias="wrap_up")
+    strategy: Strategy = "longest_idle"
 
 
 class Account(_Part):
@@ -188,12 +218,16 @@ class Rule(_Part):
 
 
 class Agent(_Part):
-    """Somebody who answers. `capacity`: contacts at once per channel; one on a channel not named."""
+    """Somebody who answers. `capacity`: contacts at once per channel; one on a channel not named.
+
+    `units`: how much all of an agent's contacts together may use; None: they are not counted.
+    """
 
     name: Text
     pool: Name
     skills: dict[Name, Level] = {}
     capacity: dict[ChannelName, Room] = {}
+    units: Units | None = None
     role: Literal["agent", "supervisor", "admin"] = "agent"
 
 

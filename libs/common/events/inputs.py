@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from libs.common.events.message import Message
-from libs.common.events.pool import AgentConfiguration, QueueConfiguration
+from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration, RoutingRules
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -98,6 +98,8 @@ class ConfigurePool(Input, frozen=True, kw_only=True, tag="centralino.pool.confi
     queues: tuple[QueueConfiguration, ...]
     agents: tuple[AgentConfiguration, ...]
     channel_targets_ms: dict[str, int] = {}
+    channels: tuple[ChannelConfiguration, ...] = ()
+    rules: RoutingRules = RoutingRules()
 
 
 AnyInput = (

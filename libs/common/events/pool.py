@@ -1,4 +1,6 @@
-"""What a pool is configured with: its queues and agents, as they stand on the log. Read from the file in `libs.common.configuration`."""
+"""What a pool is configured with, as it stands on the log: queues, agents, channels and rules. Read from the file in
+`libs.common.configuration`. Every field that came later has a default that means what was before it.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +8,67 @@ import msgspec
 
 
 class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A queue as configured. `target_ms` None: the channel's. `skills` are minimum levels."""
+    """A queue as configured. `target_ms` None: the channel's. `skills` are minimum levels.
+
+    `any_of`: besides `skills`, all of at least one of these. `strategy`: which of the agents who fit comes first. For
+    `prefer_last_agent_ms` a contact is offered to nobody but the agent who had the customer's last one. `offer_timeout_ms` None: the
+    channel's, else 20 s; `wrap_up_ms` None: the channel's, else none.
+    """
 
     id: str
     skills: dict[str, int] = {}
     target_ms: int | None = None
     priority: int = 0
-    offer_timeout_ms: int = 20_000
-    wrap_up_ms: int = 0
+    offer_timeout_ms: int | None = None
+    wrap_up_ms: int | None = None
+    strategy: str = "longest_idle"
+    any_of: tuple[dict[str, int], ...] = ()
+    prefer_last_agent_ms: int = 0
+
+
+class ChannelConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a pool does with contacts of one channel, where their queue does not say. None: as if the channel were not named.
+
+    `units`: how much of an agent's `units` one contact uses. While an agent has contacts of a channel in `excludes` he gets none of
+    this one, and the other way round. A channel in `interrupts` keeps none of this one away, neither by exclusion nor by the units that it
+    uses. `hold_frees_room`: whether a contact on hold leaves room for another.
+    """
+
+    id: str
+    target_ms: int | None = None
+    offer_timeout_ms: int | None = None
+    wrap_up_ms: int | None = None
+    units: int = 0
+    excludes: tuple[str, ...] = ()
+    interrupts: tuple[str, ...] = ()
+    hold_frees_room: bool = True
+
+
+class RoutingRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A pool's rules that are of no queue. 0 means never, or without a limit.
+
+    `not_responding_after`: offers in a row that an agent lets run out before he is held to be away. `flag_after_declines`: different
+    agents who decline a contact before it is flagged. `offers_open_max`: offers that an agent has open at once.
+    """
+
+    not_responding_after: int = 3
+    flag_after_declines: int = 3
+    transfers_max: int = 10
+    transfer_back_ms: int = 300_000
+    offers_open_max: int = 0
+    abandoned_kept_ms: int = 900_000
+    vanish_after_ms: int = 120_000
 
 
 class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An agent as configured. `capacity`: how many contacts at once per channel; one on a channel not named."""
+    """An agent as configured. `capacity`: how many contacts at once per channel; one on a channel not named.
+
+    `units`: how much all his contacts together may use (see `ChannelConfiguration.units`); None: they are not counted.
+    """
 
     id: str
     name: str
     skills: dict[str, int] = {}
     capacity: dict[str, int] = {}
     role: str = "agent"
+    units: int | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from libs.common.events.pool import AgentConfiguration, QueueConfiguration
+from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration, RoutingRules
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -34,6 +34,8 @@ class PoolConfigured(Fact, frozen=True, kw_only=True, tag="centralino.pool.confi
     queues: tuple[QueueConfiguration, ...]
     agents: tuple[AgentConfiguration, ...]
     channel_targets_ms: dict[str, int] = {}
+    channels: tuple[ChannelConfiguration, ...] = ()
+    rules: RoutingRules = RoutingRules()
 
 
 class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.queued.v1"):
@@ -123,7 +125,7 @@ class OfferExpired(Fact, frozen=True, kw_only=True, tag="centralino.offer.expire
 
 
 class OfferWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.offer.withdrawn.v1"):
-    """The offer was taken back (`cause`: presence, configuration); the contact waits again, in its old place."""
+    """The offer was taken back (`cause`: presence, capacity, configuration); the contact waits again, in its old place."""
 
     offer_id: str
     contact_id: str

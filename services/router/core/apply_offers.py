@@ -23,7 +23,7 @@ _OUTCOMES: Final = {
 def fold_offer(state: PoolState, fact: OfferMade) -> None:
     """The contact is with the agent, who has not answered yet."""
     contact = contact_of(state, fact, None)
-    agent_of(state, fact.agent_id)
+    agent = agent_of(state, fact.agent_id)
     if fact.offer_id in state.offers:
         raise IllegalFactError(f"offer {fact.offer_id} is there already")
     offered = replace(contact, state=ContactState.OFFERED, agent_id=fact.agent_id, offer_id=fact.offer_id)
@@ -31,7 +31,9 @@ def fold_offer(state: PoolState, fact: OfferMade) -> None:
     state.offers_made += 1
     state.contacts[contact.id] = offered
     state.offers[offer.id] = offer
+    state.agents[agent.id] = replace(agent, last_offer=state.offers_made)
     state.index.remove_contact(contact)
+    state.index.desks[agent.id].last_offer = state.offers_made
     state.index.add_contact(offered)
     state.index.add_offer(offer)
 
@@ -74,6 +76,6 @@ def fold_assign(state: PoolState, fact: ContactAssigned) -> None:
     contact = contact_of(state, fact, fact.agent_id)
     if contact.offer_id is None or contact.offer_id != fact.offer_id:
         raise IllegalFactError(f"contact {contact.id} assigned by offer {fact.offer_id}, not {contact.offer_id}")
-    # It was in the agent's hands since the offer, so that the index stays as it is.
+    state.index.accept_contact(contact)
     state.contacts[contact.id] = replace(contact, state=ContactState.ACTIVE, offer_id=None)
     _forget_offer(state, fact.offer_id, fact.agent_id, OfferOutcome.ACCEPTED, max(state.now_ms, fact.at_ms))

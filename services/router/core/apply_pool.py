@@ -23,13 +23,18 @@ def fold_configure(state: PoolState, fact: PoolConfigured) -> None:
             capacity=configured.capacity,
             presence=Presence.OFFLINE if known is None else known.presence,
             idle_since_ms=at_ms if known is None else known.idle_since_ms,
+            units=configured.units,
+            last_offer=0 if known is None else known.last_offer,
         )
     for agent in state.agents.values():
         if agent.id not in agents and not is_gone(state, agent):
             agents[agent.id] = replace(agent, removed=True)
     state.version = fact.version
     state.queues = {queue.id: queue for queue in fact.queues}
-    state.channel_targets_ms = dict(fact.channel_targets_ms)
+    state.channels = {channel.id: channel for channel in fact.channels}
+    targets = {channel.id: channel.target_ms for channel in fact.channels if channel.target_ms is not None}
+    state.channel_targets_ms = {**fact.channel_targets_ms, **targets}
+    state.rules = fact.rules
     state.agents = agents
     state.now_ms = at_ms
     rebuild_index(state)

@@ -16,7 +16,7 @@ from libs.common.events.routing import (
     PresenceChanged,
     WrapUpStarted,
 )
-from services.router.core import limits, policies
+from services.router.core import policies
 from services.router.core.due import end_wrap_up
 from services.router.core.entities import Contact, Presence
 from services.router.core.model import PoolState
@@ -55,8 +55,7 @@ def resolve_contact(state: PoolState, event: ResolveContact, now_ms: int) -> lis
     contact = _own_contact(state, event, ContactState.ACTIVE, now_ms)
     if isinstance(contact, InputRefused):
         return [contact]
-    queue = state.queues.get(contact.queue)
-    wrap_up_ms = 0 if queue is None else policies.bound(queue.wrap_up_ms, 0, limits.WRAP_UP_MAX_MS)
+    wrap_up_ms = policies.wrap_up_ms(state.queues.get(contact.queue), state.channels.get(contact.channel))
     if wrap_up_ms:
         return [
             WrapUpStarted(

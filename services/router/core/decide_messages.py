@@ -77,9 +77,7 @@ def _open(
         priority=priority,
         received_ms=received_ms,
         due_ms=received_ms + target_ms,
-        offer_timeout_ms=policies.bound(
-            queue.offer_timeout_ms, limits.OFFER_TIMEOUT_MIN_MS, limits.OFFER_TIMEOUT_MAX_MS
-        ),
+        offer_timeout_ms=policies.offer_timeout_ms(queue, state.channels.get(message.channel)),
         queue_asked=asked,
         handles=_handles(message),
         name=message.name,

@@ -10,17 +10,19 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from libs.common.events.inputs import ConfigurePool
-from libs.common.events.pool import AgentConfiguration
+from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration
 from libs.common.events.routing import PoolConfigured, PoolFact
 from services.router.core import limits, policies
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.strategies import known_strategy
 
 
 def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[PoolFact]:
     """The version in force again changes nothing. Of two queues or agents with one id the later counts, in the first's place.
 
-    Levels and capacities outside their bounds are moved to the nearest.
+    Levels, capacities and units outside their bounds are moved to the nearest. In place of a strategy that this router does not know stands
+    the default one, so that everybody can see by which one it goes.
     """
     if event.version == state.version:
         return []
@@ -29,16 +31,28 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
         return [refuse(event, RefusalReason.LIMIT_REACHED, problem, event.version, now_ms)]
     queues = {queue.id: queue for queue in event.queues}
     agents = {agent.id: agent for agent in event.agents}
+    channels = {channel.id: channel for channel in event.channels}
     return [
         PoolConfigured(
             pool=state.pool,
             at_ms=now_ms,
             version=event.version,
-            queues=tuple(queues.values()),
+            queues=tuple(_known(queue) for queue in queues.values()),
             agents=tuple(_bounded(agent) for agent in agents.values()),
             channel_targets_ms=event.channel_targets_ms,
+            channels=tuple(_bounded_channel(channel) for channel in channels.values()),
+            rules=event.rules,
         )
     ]
+
+
+def _known(queue: QueueConfiguration) -> QueueConfiguration:
+    strategy = known_strategy(queue.strategy)
+    return queue if strategy == queue.strategy else replace(queue, strategy=strategy)
+
+
+def _bounded_channel(channel: ChannelConfiguration) -> ChannelConfiguration:
+    return replace(channel, units=policies.bound(channel.units, 0, limits.UNITS_MAX))
 
 
 def _bounded(agent: AgentConfiguration) -> AgentConfiguration:
@@ -48,6 +62,7 @@ def _bounded(agent: AgentConfiguration) -> AgentConfiguration:
         capacity={
             channel: policies.bound(places, 0, limits.CAPACITY_MAX) for channel, places in agent.capacity.items()
         },
+        units=None if agent.units is None else policies.bound(agent.units, 0, limits.UNITS_MAX),
     )
 
 
@@ -58,6 +73,9 @@ def _limit_problem(event: ConfigurePool) -> str | None:
         return f"A pool has at most {limits.AGENTS_MAX} agents."
     if len(event.channel_targets_ms) > limits.CHANNELS_MAX:
         return f"A pool has targets for at most {limits.CHANNELS_MAX} channels."
+    names = [name for channel in event.channels for name in (channel.id, *channel.excludes, *channel.interrupts)]
+    if len(frozenset(names)) > limits.CHANNELS_MAX:
+        return f"A pool's channels are at most {limits.CHANNELS_MAX}."
     skills: dict[str, None] = {}
     for agent in event.agents:
         if len(agent.skills) > limits.SKILLS_PER_AGENT_MAX:

@@ -99,7 +99,8 @@ class EndedOffer(msgspec.Struct, frozen=True, array_like=True):
 class Agent(msgspec.Struct, frozen=True, array_like=True):
     """An agent. `idle_since_ms`: when he last became available or had something leave his hands.
 
-    `removed`: the configuration no longer has him. He stays until settling has taken back what he holds.
+    `removed`: the configuration no longer has him. He stays until settling has taken back what he holds. `units`: what all his contacts
+    together may use. `last_offer`: the number of the last offer made to him, 0 before the first.
     """
 
     id: str
@@ -108,3 +109,5 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     presence: Presence
     idle_since_ms: int
     removed: bool = False
+    units: int | None = None
+    last_offer: int = 0

@@ -13,6 +13,7 @@ from services.router.core.entities import Agent, Contact, Presence
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState
 
+CAUSE_CAPACITY: Final = "capacity"
 CAUSE_PRESENCE: Final = "presence"
 CAUSE_CONFIGURATION: Final = "configuration"
 CAUSE_SIGN_OUT: Final = "sign-out"
@@ -35,7 +36,7 @@ def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | Non
     """The first thing in this agent's hands that he must not have; None when all is in order.
 
     One who is removed goes offline. One who is offline keeps nothing: offers are taken back, contacts wait again, wrap-ups end. One who
-    is not available keeps his contacts but no offers. An offer also goes when its agent no longer has the skills or the capacity.
+    is not available keeps his contacts but no offers. An offer also goes when its agent no longer has the skills or the room.
     """
     if agent.removed and agent.presence is not Presence.OFFLINE:
         return PresenceChanged(
@@ -53,9 +54,8 @@ def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | Non
             return fact
     # What was offered last in the order of rank goes first.
     for contact in reversed(work):
-        over = desk.loads[contact.channel] > desk.capacity.get(contact.channel, 1)
-        if over and contact.state is ContactState.OFFERED:
-            return _withdraw(state, contact, agent.id, CAUSE_CONFIGURATION, now_ms)
+        if contact.state is ContactState.OFFERED and not desk.has_room_for_offer(contact.channel):
+            return _withdraw(state, contact, agent.id, CAUSE_CAPACITY, now_ms)
     return None
 
 

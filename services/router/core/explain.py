@@ -14,8 +14,8 @@ import msgspec
 
 from libs.common.events.routing import OfferMade
 from services.router.core.entities import Agent, Contact, Presence
-from services.router.core.index import OrderKey
 from services.router.core.model import PoolState
+from services.router.core.strategies import STRATEGIES, OrderKey
 
 # How many agents an explanation names of those who could have had the contact, and of those who could not. All are counted.
 CANDIDATES_SHOWN_MAX: Final = 50
@@ -30,13 +30,17 @@ class Obstacle(StrEnum):
     SKILL = "skill"
     LEVEL = "level"
     CAPACITY = "capacity"
+    UNITS = "units"
+    EXCLUDED = "excluded"
+    OFFERS_OPEN = "offers-open"
     DECLINED = "declined"
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that stands between an agent and a contact. `subject`: the skill or channel that it is about, or the presence.
 
-    `asked` and `has`: the level asked for and the agent's, or one more contact and the room in all. `until_ms`: when it is over by itself.
+    `asked` and `has`: the level asked for and the agent's, or one more contact and the room in all; units and what is in use of all of
+    them, the open offers and their limit in the same way. `until_ms`: when it is over by itself.
     """
 
     obstacle: Obstacle
@@ -151,10 +155,11 @@ def find_standing(state: PoolState, contact: Contact, now_ms: int) -> Standing:
     able: list[tuple[OrderKey, Agent]] = []
     left_out: list[tuple[int, str, Candidate]] = []
     obstacles: dict[str, int] = {}
+    place_of = STRATEGIES[state.index.terms.strategy_of(contact.queue)]
     for agent in state.agents.values():
         blockers = find_blockers(state, contact, agent, now_ms)
         if not blockers:
-            able.append(((len(state.index.desks[agent.id].work), agent.idle_since_ms, agent.id), agent))
+            able.append((place_of(state.index.desks[agent.id]), agent))
             continue
         for obstacle in dict.fromkeys(blocker.obstacle.value for blocker in blockers):
             obstacles[obstacle] = obstacles.get(obstacle, 0) + 1
@@ -186,9 +191,15 @@ def find_blockers(state: PoolState, contact: Contact, agent: Agent, now_ms: int)
             obstacle = Obstacle.LEVEL if has else Obstacle.SKILL
             blockers.append(Blocker(obstacle=obstacle, subject=skill, asked=level, has=has))
     desk = state.index.desks[agent.id]
-    if not desk.has_room(contact.channel):
-        room = desk.capacity.get(contact.channel, 1)
+    room = desk.capacity.get(contact.channel, 1)
+    if desk.loads.get(contact.channel, 0) >= room:
         blockers.append(Blocker(obstacle=Obstacle.CAPACITY, subject=contact.channel, asked=1, has=room))
+    if desk.rules is not None:
+        obstacles = desk.rules.obstacles(contact.channel, desk.loads, desk.units, desk.offers_open)
+        blockers.extend(
+            Blocker(obstacle=Obstacle(obstacle), subject=subject, asked=asked, has=has)
+            for obstacle, subject, asked, has in obstacles
+        )
     blockers.extend(
         Blocker(obstacle=Obstacle.DECLINED, until_ms=decline.until_ms)
         for decline in contact.declines

@@ -13,41 +13,18 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from services.router.core.capability import Capability
+from services.router.core.desk import Desk
 from services.router.core.entities import Agent, Contact, Offer, Presence
-from services.router.core.sorting import SortedKeys
+from services.router.core.strategies import AgentOrder
+from services.router.core.terms import Terms
 from services.router.core.transitions import JOINABLE, ContactState
 from services.router.core.waiting import ClassKey, WaitingContacts
 
-OrderKey = tuple[int, int, str]  # things in hand, idle since, agent id
 Timer = tuple[int, int, str]  # due, kind, id
 
 TIMER_OFFER: Final = 0  # The id is the offer's.
 TIMER_WRAP_UP: Final = 1  # The id is the contact's.
 TIMER_BACKOFF: Final = 2  # The id is the contact's.
-
-
-class Desk:
-    """What one agent has in hand: contacts offered, active and in wrap-up. `loads` counts them by channel.
-
-    `room` are the channels for which his bit is set, `order_key` his place among the available, None when he is not.
-    """
-
-    __slots__ = ("agent_id", "capacity", "loads", "mask", "number", "order_key", "room", "skills", "work")
-
-    def __init__(self, agent: Agent, number: int, mask: int) -> None:
-        self.agent_id: Final = agent.id
-        self.number: Final = number
-        self.mask: Final = mask
-        self.skills: Final = tuple(agent.skills)
-        self.capacity: Final = agent.capacity
-        self.loads: Final[dict[str, int]] = {}
-        self.work: Final[dict[str, None]] = {}
-        self.room: Final[dict[str, None]] = {}
-        self.order_key: OrderKey | None = None
-
-    def has_room(self, channel: str) -> bool:
-        """Whether one more contact on this channel is within capacity, which is one on a channel not named."""
-        return self.loads.get(channel, 0) < self.capacity.get(channel, 1)
 
 
 class Index:
@@ -62,10 +39,10 @@ class Index:
         "dirty_agents",
         "dirty_classes",
         "now_ms",
-        "order",
-        "peers",
+        "orders",
         "presences",
         "rooms",
+        "terms",
         "threads",
         "timers",
         "waiting",
@@ -73,16 +50,20 @@ class Index:
     )
 
     def __init__(
-        self, agents: Mapping[str, Agent], contacts: Iterable[Contact], offers: Iterable[Offer], now_ms: int
+        self,
+        agents: Mapping[str, Agent],
+        contacts: Iterable[Contact],
+        offers: Iterable[Offer],
+        now_ms: int,
+        terms: Terms,
     ) -> None:
         self.now_ms = now_ms
+        self.terms: Final = terms
         self.capability: Final = Capability(agents.values())
         self.waiting: Final = WaitingContacts(self.capability)
         self.desks: Final[dict[str, Desk]] = {}
-        self.order: Final[SortedKeys[OrderKey]] = SortedKeys()
-        # The same by the agents' skills, as long as there are not too many different sets of skills for that to be of use.
-        self.peers: Final[dict[int, SortedKeys[OrderKey]]] = {
-            profile: SortedKeys() for profile in self.capability.profiles or ()
+        self.orders: Final = {
+            strategy: AgentOrder(strategy, self.capability.profiles or ()) for strategy in terms.strategies
         }
         self.rooms: Final[dict[str, int]] = {}  # Channel -> available agents with room, as bits.
         self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
@@ -108,7 +89,7 @@ class Index:
 
     def add_agent(self, agent: Agent) -> None:
         """An agent of this configuration, with nothing in hand yet."""
-        desk = Desk(agent, self.capability.numbers[agent.id], self.capability.mask_of(agent))
+        desk = Desk(agent, self.capability.numbers[agent.id], self.capability.mask_of(agent), self.terms.room)
         self.desks[agent.id] = desk
         self.presences[agent.presence] = self.presences.get(agent.presence, 0) + 1
         self.place_agent(agent, self.rooms)
@@ -117,7 +98,7 @@ class Index:
         """An agent who is gone, holds nothing and gets no offers."""
         desk = self.desks.pop(agent.id)
         assert not desk.work, "an agent goes empty-handed"
-        assert desk.order_key is None, "an agent who goes is not available"
+        assert not desk.available, "an agent who goes is not available"
         self._count_presence(agent.presence, -1)
         self.dirty_agents.pop(agent.id, None)
 
@@ -129,34 +110,25 @@ class Index:
         self._flag_eviction(after.id)
 
     def place_agent(self, agent: Agent, channels: Iterable[str]) -> None:
-        """Put an agent where his presence, load and idle time belong; his room on other `channels` has not changed."""
+        """Put an agent where his presence, load, idle time and last offer belong; his load on other `channels` has not changed."""
         desk = self.desks[agent.id]
-        available = agent.presence is Presence.AVAILABLE and not agent.removed
-        key = (len(desk.work), agent.idle_since_ms, agent.id) if available else None
-        self._place_order(desk, key)
-        for channel in channels:
-            self._place_room(desk, channel)
+        desk.available = agent.presence is Presence.AVAILABLE and not agent.removed
+        desk.idle_since_ms = agent.idle_since_ms
+        desk.last_offer = agent.last_offer
+        self._place_desk(desk, channels)
 
-    def _place_order(self, desk: Desk, key: OrderKey | None) -> None:
-        before = desk.order_key
-        if key == before:
-            return
-        desk.order_key = key
-        peers = self.peers.get(desk.mask)
-        if before is not None:
-            self.order.remove(before)
-            if peers is not None:
-                peers.remove(before)
-        if key is not None:
-            self.order.add(key)
-            if peers is not None:
-                peers.add(key)
+    def _place_desk(self, desk: Desk, channels: Iterable[str]) -> None:
+        for order in self.orders.values():
+            order.place(desk)
+        # Where channels touch one another, what he has in hand of one changes his room on others.
+        for channel in channels if desk.rules is None else tuple(self.rooms):
+            self._place_room(desk, channel)
 
     def _place_room(self, desk: Desk, channel: str) -> None:
         bits = self.rooms.get(channel)
         if bits is None:
             return  # Nobody has waited on this channel yet; `room` will look at everybody.
-        has = desk.order_key is not None and desk.has_room(channel)
+        has = desk.available and desk.has_room(channel)
         if has == (channel in desk.room):
             return
         self.rooms[channel] = bits ^ (1 << desk.number)
@@ -173,7 +145,7 @@ class Index:
             # Nobody becomes dirty by this: every class of a channel without bits is dirty itself.
             members = bytearray(len(self.capability.numbers) // 8 + 1)
             for desk in self.desks.values():
-                if desk.order_key is not None and desk.has_room(channel):
+                if desk.available and desk.has_room(channel):
                     desk.room[channel] = None
                     members[desk.number >> 3] |= 1 << (desk.number & 7)
             found = self.rooms[channel] = int.from_bytes(members, "little")
@@ -218,11 +190,21 @@ class Index:
         desk = self.desks[contact.agent_id]
         desk.work[contact.id] = None
         desk.loads[contact.channel] = desk.loads.get(contact.channel, 0) + 1
-        if desk.order_key is not None:
-            self._place_order(desk, (len(desk.work), desk.order_key[1], desk.agent_id))
-        self._place_room(desk, contact.channel)
+        if contact.state is ContactState.OFFERED:
+            desk.offers_open += 1
+        elif desk.offers_open:
+            self._flag_eviction(desk.agent_id)  # There may be no room left for what he was offered.
+        self._place_desk(desk, (contact.channel,))
         if contact.wrap_up is not None:
             heapq.heappush(self.timers, (contact.wrap_up.until_ms, TIMER_WRAP_UP, contact.id))
+
+    def accept_contact(self, contact: Contact) -> None:
+        """A contact that was offered to its agent is his now; it was in his hands before."""
+        assert contact.agent_id is not None, "a contact that was offered is with an agent"
+        desk = self.desks[contact.agent_id]
+        desk.offers_open -= 1
+        if desk.rules is not None:
+            self._place_desk(desk, ())
 
     def start_wrap_up(self, contact: Contact, until_ms: int) -> None:
         """An active contact goes into wrap-up: its thread is free, and it ends by itself."""
@@ -239,6 +221,8 @@ class Index:
         assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]
         del desk.work[contact.id]
+        if contact.state is ContactState.OFFERED:
+            desk.offers_open -= 1
         load = desk.loads[contact.channel] - 1
         if load:
             desk.loads[contact.channel] = load

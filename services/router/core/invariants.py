@@ -14,7 +14,8 @@ from services.router.core.entities import Contact, Presence
 from services.router.core.evictions import find_eviction
 from services.router.core.index import Index
 from services.router.core.matching import eligible_agents
-from services.router.core.model import PoolState
+from services.router.core.model import PoolState, build_index
+from services.router.core.strategies import AgentOrder
 from services.router.core.transitions import JOINABLE, ContactState
 
 _WITH_AGENT: Final = frozenset({ContactState.OFFERED, ContactState.ACTIVE, ContactState.WRAP_UP})
@@ -115,19 +116,25 @@ def _check_windows(state: PoolState) -> None:
 
 def _check_index(state: PoolState) -> None:
     live = state.index
-    anew = Index(state.agents, state.contacts.values(), state.offers.values(), live.now_ms)
+    anew = build_index(state, live.now_ms)
     for name in ("presences", "threads", "waiting_counts"):
         _same(name, getattr(live, name), getattr(anew, name))
-    _same("idle order", list(live.order), list(anew.order))
-    _same("peers", _orders(live), _orders(anew))
+    _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)
+    _same("orders", list(live.orders), list(anew.orders))
+    for strategy, order in live.orders.items():
+        fresh_order = anew.orders[strategy]
+        _same(f"order {strategy}", list(order.keys), list(fresh_order.keys))
+        _same(f"places in the order {strategy}", order.placed, fresh_order.placed)
+        _same(f"peers in the order {strategy}", _peers(order), _peers(fresh_order))
     _same("waiting classes", _classes(live), _classes(anew))
     _same("heads", _heads(live), _heads(anew))
     for agent_id, desk in live.desks.items():
         fresh = anew.desks[agent_id]
         _same(f"work of {agent_id}", sorted(desk.work), sorted(fresh.work))
         _same(f"loads of {agent_id}", desk.loads, fresh.loads)
-        _same(f"place of {agent_id}", desk.order_key, fresh.order_key)
-        _same(f"mask of {agent_id}", sorted(desk.skills), sorted(fresh.skills))
+        _same(f"offers of {agent_id}", desk.offers_open, fresh.offers_open)
+        _same(f"availability of {agent_id}", desk.available, fresh.available)
+        _same(f"skills of {agent_id}", desk.skills, fresh.skills)
     for channel in live.rooms:
         _same(f"room on {channel}", _names(live, live.room(channel)), _names(anew, anew.room(channel)))
         with_room = sorted(agent_id for agent_id, desk in live.desks.items() if channel in desk.room)
@@ -140,9 +147,9 @@ def _same(name: str, live: Any, anew: Any) -> None:
     _require(live == anew, f"index, {name}: {live!r} instead of {anew!r}")
 
 
-def _orders(index: Index) -> list[list[Any]]:
+def _peers(order: AgentOrder) -> list[list[Any]]:
     # The masks depend on the order in which skills were met; who belongs together does not.
-    return sorted(list(keys) for keys in index.peers.values() if keys)
+    return sorted(list(keys) for keys in order.peers.values() if keys)
 
 
 def _classes(index: Index) -> dict[Any, list[Any]]:
@@ -172,7 +179,7 @@ def _check_settled(state: PoolState, now_ms: int) -> None:
 
 
 def _check_nothing_to_offer(state: PoolState, contacts: Iterable[Contact], now_ms: int) -> None:
-    anew = Index(state.agents, state.contacts.values(), state.offers.values(), now_ms)
+    anew = build_index(state, now_ms)
     for contact in contacts:
         if contact.wrap_up is not None:
             _require(contact.wrap_up.until_ms > now_ms, f"the wrap-up of contact {contact.id} is over")

@@ -1,9 +1,8 @@
 """Which waiting contact is offered to which agent next.
 
-The rule: of the contacts that at least one eligible agent has room for, the one with the earliest rank, to the longest idle of its
-eligible agents. An agent is eligible when he is available, has every skill at its level, has room on the channel and is not in
-back-off for this contact. Idle comes before busy: an agent with less in hand comes first, then who has been idle for longer, then the
-agent id. Settling applies the rule until no such contact is left.
+The rule: of the contacts that at least one eligible agent has room for, the one with the earliest rank, to that of its eligible agents
+who comes first by the strategy of its queue. An agent is eligible when he is available, has every skill at its level, has room on the
+channel and is not in back-off for this contact. Settling applies the rule until no such contact is left.
 
 `Matcher` finds that contact without looking at all of them: a pair can only have become possible where the index says `dirty`. It
 changes nothing but these marks.
@@ -19,12 +18,12 @@ from typing import Final
 from libs.common.events.routing import OfferMade, OfferReason
 from services.router.core import limits
 from services.router.core.capability import numbers_of
+from services.router.core.desk import Desk
 from services.router.core.entities import Contact
-from services.router.core.index import Desk, Index, OrderKey
+from services.router.core.index import Index
 from services.router.core.model import PoolState
+from services.router.core.strategies import AgentOrder, OrderKey
 from services.router.core.waiting import ClassKey, RankKey, WaitingClass
-
-STRATEGY: Final = "longest_idle"
 
 # By the rule the contact chosen is the first that its agent may take: were there an earlier one, that one would have been chosen.
 _FIRST: Final = 1
@@ -96,7 +95,8 @@ class Matcher:
 
     def _offer(self, contact: Contact, group: WaitingClass, agents: int) -> OfferMade:
         state = self._state
-        desk = choose_agent(self._index, group, agents)
+        order = self._index.orders[self._index.terms.strategy_of(contact.queue)]
+        desk = choose_agent(self._index, order, group, agents)
         number = state.offers_made + 1
         return OfferMade(
             pool=state.pool,
@@ -108,9 +108,9 @@ class Matcher:
             reason=OfferReason(
                 rank=_FIRST,
                 waited_ms=max(0, self._now_ms - contact.received_ms),
-                strategy=STRATEGY,
+                strategy=order.strategy,
                 candidates=agents.bit_count(),
-                left_out=_left_out(self._index, group, desk),
+                left_out=_left_out(self._index, order, group, desk),
             ),
         )
 
@@ -128,7 +128,7 @@ def eligible_agents(index: Index, group: WaitingClass) -> int:
 
 def first_contact(index: Index, desk: Desk) -> RankKey | None:
     """The first by rank of the waiting contacts that this agent is eligible for."""
-    if desk.order_key is None:
+    if not desk.available:
         return None
     best: RankKey | None = None
     mask = desk.mask
@@ -136,7 +136,7 @@ def first_contact(index: Index, desk: Desk) -> RankKey | None:
     for channel, anchors in index.waiting.heads.items():
         if not desk.has_room(channel):
             continue
-        for anchor in (None, *desk.skills):
+        for anchor in desk.anchors:
             keys = anchors.get(anchor)
             if keys is None:
                 continue
@@ -151,8 +151,8 @@ def first_contact(index: Index, desk: Desk) -> RankKey | None:
     return best
 
 
-def choose_agent(index: Index, group: WaitingClass, agents: int) -> Desk:
-    """The first in the idle order among `agents` (bits; at least one), who are eligible for this class.
+def choose_agent(index: Index, order: AgentOrder, group: WaitingClass, agents: int) -> Desk:
+    """The first in this order among `agents` (bits; at least one), who are eligible for this class.
 
     Few are compared with one another. Of many, the first with each set of skills is looked for, and those are compared. Where there are
     too many sets for that, one of many agents stands near the front of the order, unless agents who do not fit take it up.
@@ -161,22 +161,23 @@ def choose_agent(index: Index, group: WaitingClass, agents: int) -> Desk:
     count = agents.bit_count()
     profiles = group.requirement.profiles
     if count > _FEW and profiles is not None and len(profiles) < count:
-        return desks[_first_by_profile(index, group, profiles)[2]]
-    if count * count > len(index.order):
-        for key in islice(index.order, _WALK_FACTOR * len(index.order) // count):
-            desk = desks[key[2]]
+        return desks[_first_by_profile(index, order, group, profiles)[3]]
+    available = len(order.placed)
+    if count * count > available:
+        for key in islice(order.keys, _WALK_FACTOR * available // count):
+            desk = desks[key[3]]
             if _is_eligible(desk, group):
                 return desk
-    return desks[min(_order_keys(index, agents))[2]]
+    return desks[min(_order_keys(index, order, agents))[3]]
 
 
-def _first_by_profile(index: Index, group: WaitingClass, profiles: tuple[int, ...]) -> OrderKey:
+def _first_by_profile(index: Index, order: AgentOrder, group: WaitingClass, profiles: tuple[int, ...]) -> OrderKey:
     best: OrderKey | None = None
     for profile in profiles:
-        for key in index.peers[profile]:
+        for key in order.peers[profile]:
             if best is not None and key > best:
                 break
-            if _is_eligible(index.desks[key[2]], group):
+            if _is_eligible(index.desks[key[3]], group):
                 best = key
                 break
     assert best is not None, "an agent with room is in the order of his peers"
@@ -188,22 +189,20 @@ def _is_eligible(desk: Desk, group: WaitingClass) -> bool:
     return _fits(desk, group) and desk.has_room(group.channel) and desk.agent_id not in group.excluded
 
 
-def _order_keys(index: Index, agents: int) -> Iterator[OrderKey]:
+def _order_keys(index: Index, order: AgentOrder, agents: int) -> Iterator[OrderKey]:
     names = index.capability.names
     for number in numbers_of(agents):
-        key = index.desks[names[number]].order_key
-        assert key is not None, "an agent with room is available"
-        yield key
+        yield order.placed[names[number]]
 
 
-def _left_out(index: Index, group: WaitingClass, chosen: Desk) -> dict[str, str]:
-    """Who was passed over: agents in back-off for the contact, then those before the chosen one in the idle order; a handful."""
+def _left_out(index: Index, order: AgentOrder, group: WaitingClass, chosen: Desk) -> dict[str, str]:
+    """Who was passed over: agents in back-off for the contact, then those before the chosen one in the order; a handful."""
     left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], "declined")
-    for key in index.order:
-        if len(left_out) >= limits.LEFT_OUT_MAX or key[2] == chosen.agent_id:
+    for key in order.keys:
+        if len(left_out) >= limits.LEFT_OUT_MAX or key[3] == chosen.agent_id:
             break
-        if key[2] not in left_out:
-            desk = index.desks[key[2]]
+        if key[3] not in left_out:
+            desk = index.desks[key[3]]
             left_out[desk.agent_id] = "no-room" if _fits(desk, group) else "skill"
     return left_out
 

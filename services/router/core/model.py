@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from libs.common.events.pool import QueueConfiguration
+from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
 from services.router.core.entities import Agent, Contact, EndedOffer, Offer
 from services.router.core.index import Index
+from services.router.core.terms import Terms, terms_of
 from services.router.core.window import Window
 
 
@@ -29,6 +30,8 @@ class PoolState:
     offers_made: int = 0
     queues: dict[str, QueueConfiguration] = field(default_factory=dict)
     channel_targets_ms: dict[str, int] = field(default_factory=dict)
+    channels: dict[str, ChannelConfiguration] = field(default_factory=dict)
+    rules: RoutingRules = field(default_factory=RoutingRules)
     agents: dict[str, Agent] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
@@ -37,7 +40,7 @@ class PoolState:
     resolved: Window = field(default_factory=lambda: Window(limits.RESOLVED_KEPT_MS))
     # Bucket of time -> offer id -> what became of it. A bucket that is over is never written again.
     ended_offers: dict[int, dict[str, EndedOffer]] = field(default_factory=dict)
-    index: Index = field(default_factory=lambda: Index({}, (), (), 0))
+    index: Index = field(default_factory=lambda: Index({}, (), (), 0, Terms()))
 
     def ended_offer(self, offer_id: str) -> EndedOffer | None:
         """What became of an offer that is no longer open, if that was not long ago."""
@@ -53,6 +56,12 @@ def new_state(pool: str) -> PoolState:
     return PoolState(pool=pool)
 
 
+def build_index(state: PoolState, now_ms: int) -> Index:
+    """The index that goes with the rest of the state at this time. Everything in it counts as possibly unsettled."""
+    terms = terms_of(state.queues, state.channels, state.rules)
+    return Index(state.agents, state.contacts.values(), state.offers.values(), now_ms, terms)
+
+
 def rebuild_index(state: PoolState) -> None:
-    """Compute the index anew from the rest of the state. Everything in it counts as possibly unsettled."""
-    state.index = Index(state.agents, state.contacts.values(), state.offers.values(), state.now_ms)
+    """Compute the index anew from the rest of the state."""
+    state.index = build_index(state, state.now_ms)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from libs.common.events.message import Message
-from libs.common.events.pool import QueueConfiguration
+from libs.common.events.pool import ChannelConfiguration, QueueConfiguration
 from services.router.core import limits
 
 _MESSAGING_TARGET_MS: Final = 30 * limits.SECOND_MS
@@ -48,6 +48,24 @@ def target_ms(queue: QueueConfiguration, channel: str, priority: int, channel_ta
     if priority >= 0:
         return target >> priority
     return min(target << -priority, limits.TARGET_MAX_MS)
+
+
+def offer_timeout_ms(queue: QueueConfiguration, channel: ChannelConfiguration | None) -> int:
+    """How long an agent has to answer an offer: as the queue says, else its channel, else 20 s."""
+    stated = queue.offer_timeout_ms
+    if stated is None and channel is not None:
+        stated = channel.offer_timeout_ms
+    if stated is None:
+        stated = limits.OFFER_TIMEOUT_MS
+    return bound(stated, limits.OFFER_TIMEOUT_MIN_MS, limits.OFFER_TIMEOUT_MAX_MS)
+
+
+def wrap_up_ms(queue: QueueConfiguration | None, channel: ChannelConfiguration | None) -> int:
+    """How long a contact is in wrap-up: as its queue says, if it is there, else its channel, else not at all."""
+    stated = None if queue is None else queue.wrap_up_ms
+    if stated is None and channel is not None:
+        stated = channel.wrap_up_ms
+    return bound(stated or 0, 0, limits.WRAP_UP_MAX_MS)
 
 
 def received_ms(message: Message, now_ms: int) -> int:

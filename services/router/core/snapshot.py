@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from libs.common.events.pool import QueueConfiguration
+from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
 from services.router.core.entities import Agent, Contact, EndedOffer, Offer
 from services.router.core.model import PoolState, rebuild_index
@@ -44,6 +44,8 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     arrivals: int
     offers_made: int
     channel_targets_ms: dict[str, int]
+    channels: tuple[ChannelConfiguration, ...] = ()
+    rules: RoutingRules = RoutingRules()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ def freeze(state: PoolState) -> SnapshotSource:
             state.arrivals,
             state.offers_made,
             state.channel_targets_ms,
+            tuple(state.channels.values()),
+            state.rules,
         ),
         queues=tuple(state.queues.values()),
         agents=state.agents.copy(),
@@ -262,3 +266,5 @@ def _take_head(state: PoolState, head: _Head) -> None:
     state.arrivals = head.arrivals
     state.offers_made = head.offers_made
     state.channel_targets_ms = head.channel_targets_ms
+    state.channels = {channel.id: channel for channel in head.channels}
+    state.rules = head.rules

@@ -189,6 +189,34 @@ def test_tells_every_error_at_once_in_the_files_order() -> None:
     ]
 
 
+def test_mistakes_in_strategies_and_capacities_are_told_with_their_places() -> None:
+    text = """\
+        pools:
+          care:
+            channels:
+              voice: {units: -1, excludes: [email, voice], interrupts: emial, target: 0s}
+              fax: {}
+            routing: {offers_open_max: one}
+        queues:
+          general: {pool: care, strategy: longest_idel}
+        agents:
+          anna: {name: Anna, pool: care, units: 1.5}
+        """
+
+    known = "webchat, whatsapp, messenger, instagram, telegram, voice, sms, email, webform, api"
+    assert errors_of(text) == [
+        "c.yaml:4:22: pools.care.channels.voice.units: must be at least 0",
+        "c.yaml:4:36: pools.care.channels.voice.excludes: must not name the channel itself",
+        f"c.yaml:4:64: pools.care.channels.voice.interrupts: must be one of {known}; did you mean email?",
+        "c.yaml:4:79: pools.care.channels.voice.target: must be at least 1s",
+        f"c.yaml:5:7: pools.care.channels.fax: must be one of {known}",
+        "c.yaml:6:32: pools.care.routing.offers_open_max: must be a whole number",
+        "c.yaml:8:35: queues.general.strategy: must be one of longest_idle, least_loaded, round_robin, most_skilled,"
+        " least_skilled; did you mean longest_idle?",
+        "c.yaml:10:41: agents.anna.units: must be a whole number",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -33,7 +33,8 @@ def test_unknown_keys_are_not_allowed_anywhere() -> None:
 
 
 def test_a_duration_is_a_text() -> None:
-    assert definition("Queue")["properties"]["offer_timeout"]["type"] == "string"
+    assert {"type": "null"} in definition("Queue")["properties"]["offer_timeout"]["anyOf"]
+    assert {part["type"] for part in definition("Queue")["properties"]["offer_timeout"]["anyOf"]} == {"string", "null"}
 
 
 def test_knows_the_keys_at_a_path() -> None:

@@ -1,0 +1,80 @@
+"""`Desk`: what one agent has in hand, and what follows for what he may be given. Kept by `index`; `strategies` and `matching` read it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.router.core.entities import Agent
+from services.router.core.room import RoomRules
+
+# An agent's whole capacity, for shares of it in whole numbers.
+WHOLE: Final = 1_000_000
+
+
+class Desk:
+    """Contacts offered, active and in wrap-up. `loads` counts them by channel, `offers_open` those that are offered.
+
+    `room` are the channels for which his bit is set. `anchors`: where to look for contacts that wait for somebody like him, see `waiting`.
+    `rules` None: nothing but the number on each channel limits him.
+    """
+
+    __slots__ = (
+        "agent_id",
+        "anchors",
+        "available",
+        "capacity",
+        "idle_since_ms",
+        "last_offer",
+        "loads",
+        "mask",
+        "number",
+        "offers_open",
+        "room",
+        "room_rules",
+        "rules",
+        "skills",
+        "units",
+        "work",
+    )
+
+    def __init__(self, agent: Agent, number: int, mask: int, rules: RoomRules) -> None:
+        self.agent_id: Final = agent.id
+        self.number: Final = number
+        self.mask: Final = mask
+        self.skills: Final = agent.skills
+        self.anchors: Final = (None, *agent.skills)
+        self.capacity: Final = agent.capacity
+        self.units: Final = agent.units
+        self.room_rules: Final = rules
+        self.rules: Final = rules if rules.concern(agent.units) else None
+        self.loads: Final[dict[str, int]] = {}
+        self.work: Final[dict[str, None]] = {}
+        self.room: Final[dict[str, None]] = {}
+        self.offers_open = 0
+        self.available = False
+        self.idle_since_ms = agent.idle_since_ms
+        self.last_offer = agent.last_offer
+
+    def has_room(self, channel: str) -> bool:
+        """Whether one more contact on this channel is within capacity, which is one on a channel not named."""
+        if self.loads.get(channel, 0) >= self.capacity.get(channel, 1):
+            return False
+        return self.rules is None or self.rules.allow(channel, self.loads, self.units, self.offers_open)
+
+    def has_room_for_offer(self, channel: str) -> bool:
+        """Whether an offer of this channel, which is in hand, may stay there."""
+        others = dict(self.loads)
+        others[channel] -= 1
+        if others[channel] >= self.capacity.get(channel, 1):
+            return False
+        if not others[channel]:
+            del others[channel]
+        return self.rules is None or self.rules.may_stay(channel, others, self.units)
+
+    def share(self) -> int:
+        """How much of his capacity is used, of `WHOLE`: by units where he has some, else each contact as its part of its channel's
+        number.
+        """
+        if self.units is not None:
+            return self.room_rules.units_used(self.loads) * WHOLE // max(1, self.units)
+        return sum(count * WHOLE // max(1, self.capacity.get(channel, 1)) for channel, count in self.loads.items())

@@ -1,0 +1,84 @@
+"""Which of the agents who may take a contact is offered it: one order of agents for each strategy.
+
+A strategy is a key function: the agent with the least key comes first. Every key ends with the agent's id, so that no two are equal and
+nothing is left to chance, and changes only with what the agent has in hand, his idle time and his offers. `index` keeps the available
+agents in these orders, `matching` takes the first that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from services.router.core.desk import Desk
+from services.router.core.sorting import SortedKeys
+
+OrderKey = tuple[int, int, int, str]
+
+DEFAULT_STRATEGY: Final = "longest_idle"
+
+
+def _longest_idle(desk: Desk) -> OrderKey:
+    return (len(desk.work), desk.idle_since_ms, 0, desk.agent_id)
+
+
+def _least_loaded(desk: Desk) -> OrderKey:
+    return (desk.share(), desk.idle_since_ms, 0, desk.agent_id)
+
+
+def _round_robin(desk: Desk) -> OrderKey:
+    return (desk.last_offer, 0, 0, desk.agent_id)
+
+
+def _most_skilled(desk: Desk) -> OrderKey:
+    return (-len(desk.skills), len(desk.work), desk.idle_since_ms, desk.agent_id)
+
+
+def _least_skilled(desk: Desk) -> OrderKey:
+    return (len(desk.skills), len(desk.work), desk.idle_since_ms, desk.agent_id)
+
+
+STRATEGIES: Final[Mapping[str, Callable[[Desk], OrderKey]]] = {
+    DEFAULT_STRATEGY: _longest_idle,  # Least in hand, then idle for longest.
+    "least_loaded": _least_loaded,  # The smallest share of his capacity in use.
+    "round_robin": _round_robin,  # Was offered something longest ago.
+    "most_skilled": _most_skilled,  # Has the most skills.
+    "least_skilled": _least_skilled,  # Has the fewest skills: those with rare ones stay free for what only they can take.
+}
+
+
+def known_strategy(name: str) -> str:
+    """The strategy of this name; the default one where the name is unknown, which offers then say."""
+    return name if name in STRATEGIES else DEFAULT_STRATEGY
+
+
+class AgentOrder:
+    """The available agents in the order of one strategy; `peers`: the same by their skills, where there are not too many different sets."""
+
+    __slots__ = ("_key", "keys", "peers", "placed", "strategy")
+
+    def __init__(self, strategy: str, profiles: tuple[int, ...]) -> None:
+        self.strategy: Final = strategy
+        self._key: Final = STRATEGIES[strategy]
+        self.keys: Final[SortedKeys[OrderKey]] = SortedKeys()
+        self.peers: Final[dict[int, SortedKeys[OrderKey]]] = {profile: SortedKeys() for profile in profiles}
+        self.placed: Final[dict[str, OrderKey]] = {}
+
+    def place(self, desk: Desk) -> None:
+        """Put an agent where he belongs now, or take him out when he is not available."""
+        before = self.placed.get(desk.agent_id)
+        key = self._key(desk) if desk.available else None
+        if key == before:
+            return
+        peers = self.peers.get(desk.mask)
+        if before is not None:
+            self.keys.remove(before)
+            if peers is not None:
+                peers.remove(before)
+        if key is None:
+            del self.placed[desk.agent_id]
+            return
+        self.placed[desk.agent_id] = key
+        self.keys.add(key)
+        if peers is not None:
+            peers.add(key)

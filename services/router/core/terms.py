@@ -1,0 +1,44 @@
+"""The terms on which a pool's agents get contacts: the parts of its configuration that the index is arranged by, worked out once.
+
+`Terms` are a pure function of the queues, channels and rules in force. Built by `model`, read by `index` and `matching`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
+from services.router.core.room import RoomRules
+from services.router.core.strategies import DEFAULT_STRATEGY, known_strategy
+
+_NO_ROOM_RULES: Final = RoomRules((), 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """`strategies`: those that the queues use, the first queue's first. `strategy_by_queue` names one of them for each queue.
+
+    `room`: what besides the number on each channel limits what an agent has in hand.
+    """
+
+    strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
+    strategy_by_queue: Mapping[str, str] = field(default_factory=dict)
+    room: RoomRules = _NO_ROOM_RULES
+
+    def strategy_of(self, queue: str) -> str:
+        """How an agent is chosen for a contact of this queue. One that is gone is treated as the pool's first."""
+        return self.strategy_by_queue.get(queue, self.strategies[0])
+
+
+def terms_of(
+    queues: Mapping[str, QueueConfiguration], channels: Mapping[str, ChannelConfiguration], rules: RoutingRules
+) -> Terms:
+    """The terms of a pool with this configuration."""
+    strategies = {queue.id: known_strategy(queue.strategy) for queue in queues.values()}
+    return Terms(
+        strategies=tuple(dict.fromkeys(strategies.values())) or (DEFAULT_STRATEGY,),
+        strategy_by_queue=strategies,
+        room=RoomRules(channels.values(), rules.offers_open_max),
+    )
