@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def a_pool_by(strategy: str, *agents: str | AgentConfiguration) -> Pool:
     return a_pool(*agents, queue=a_queue("orders", strategy=strategy))
 
 
-def chosen(pool: Pool, *numbers: int, **fields: object) -> list[str]:
+def chosen(pool: Pool, *numbers: int, **fields: Any) -> list[str]:
     """Who is offered these contacts; nobody answers."""
     return [the_offer(pool.receive(number, **fields)).agent_id for number in numbers]
 
