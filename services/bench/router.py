@@ -162,6 +162,9 @@ class _NoDeadLetters:
     async def put(self, record: Record, error: PoisonError) -> None:
         raise error  # Every input is good; a benchmark of anything else is worth nothing.
 
+    async def keep(self, record: Record, error: Exception) -> None:
+        raise error
+
 
 async def _time_worker(url: str, configuration: ConfigurePool, inputs: int, folder: Path) -> Timed:
     """From the worker's start of work to the append of what follows from the last input."""

@@ -47,11 +47,19 @@ class OvertakenError(OutageError):
     """What was being recovered from the log is no longer there: it was recovered elsewhere. Beginning again helps."""
 
 
+class MessageNotRoutedError(CentralinoError):
+    """A customer's message opened no contact."""
+
+
 class DeadLetterOffice(Protocol):
-    """Where inputs go that cannot be decoded; raises when there are too many of them."""
+    """Where inputs go that cannot be decoded (it raises when there are too many of them), and messages that were refused."""
 
     async def put(self, record: Record, error: PoisonError) -> None:
         """Keep the record, with what is wrong with it."""
+        ...
+
+    async def keep(self, record: Record, error: Exception) -> None:
+        """The same for a record that nothing is wrong with; there may be any number of them."""
         ...
 
 
@@ -189,6 +197,9 @@ class Tenure:
                 if self._came_too_early(event, facts, record.offset):
                     # It goes behind the configuration before its refusal is on the log: no crash in between loses it.
                     await self._append(ROUTING_INPUTS, (_copy_of(record),))
+                elif (refused := _refused_message(event, facts)) is not None:
+                    # Its provider was told that we have it. Where it came from is mended some time, and then it is put back.
+                    await self._partition.dead_letters.keep(record, MessageNotRoutedError(refused.detail))
                 await self._collect(facts, origin)
             self.next_input = record.offset + 1
         self._partition.observer.decided(len(records), time.perf_counter() - started_s)
@@ -318,6 +329,13 @@ async def _begin(partition: Partition, stop: asyncio.Event) -> Tenure:
     )
     partition.observer.recovered(tenure.state, time.perf_counter() - started_s)
     return tenure
+
+
+def _refused_message(event: AnyInput, facts: Sequence[PoolFact]) -> InputRefused | None:
+    """The refusal of a customer's message: its pool is not configured here, has no queue or is full."""
+    if not isinstance(event, ContactReceived):
+        return None
+    return next((fact for fact in facts if isinstance(fact, InputRefused)), None)
 
 
 def _copy_of(record: Record) -> NewRecord:

@@ -15,7 +15,6 @@ import msgspec
 
 from libs.common.clock import Clock
 from libs.common.configuration.models import Agent, Configuration, Pool, Queue, Rule
-from libs.common.errors import PoisonError
 from libs.common.events.codec import decode_event, encode_record
 from libs.common.events.routing import PoolFact, WriterStarted
 from libs.common.log.fence import Fence
@@ -56,10 +55,14 @@ def a_settings(**changes: Any) -> RouterSettings:
 class DeadLetterBox:
     """Keeps what it is given."""
 
-    letters: list[tuple[Record, PoisonError]] = field(default_factory=list)
+    letters: list[tuple[Record, Exception]] = field(default_factory=list)
+    kept: list[tuple[Record, Exception]] = field(default_factory=list)
 
-    async def put(self, record: Record, error: PoisonError) -> None:
+    async def put(self, record: Record, error: Exception) -> None:
         self.letters.append((record, error))
+
+    async def keep(self, record: Record, error: Exception) -> None:
+        self.kept.append((record, error))
 
 
 @dataclass

@@ -103,9 +103,16 @@ class DeadLetters:
             raise DeadLettersExceededError(
                 f"{place}: {run} records in a row and {count} of the last {self._window} cannot be handled; the newest: {error}"
             ) from error
+        await self.keep(record, error)
+        tally.count(record.offset)
+
+    async def keep(self, record: Record, error: Exception) -> None:
+        """Put a record aside that is no fault of this program's, whatever their number: so that it can be put back later.
+
+        Raises LogUnavailableError.
+        """
         letter = make_dead_letter(record, self._service, error)
         await self._appender.append(DEAD_LETTERS, letter.key, letter)
-        tally.count(record.offset)
         if self._on_put is not None:
             self._on_put(record)
 

@@ -132,3 +132,14 @@ async def test_counts_nothing_that_was_not_put_aside() -> None:
 def test_knows_what_is_no_dead_letter() -> None:
     with pytest.raises(PoisonError, match="no dead letter"):
         read_dead_letter(a_record(1))
+
+
+async def test_keeps_any_number_of_records_that_nothing_is_wrong_with() -> None:
+    log, publisher = await a_publisher()
+    dead = DeadLetters(publisher, "router", run_max=2)
+    for offset in range(10):
+        await dead.keep(a_record(offset), LogUnavailableError())
+    # and they do not count against those that something is wrong with
+    await dead.put(a_record(10), PoisonError())
+    assert len(await letters(log)) == 11
+    await publisher.close()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from libs.common.clock import VirtualClock
-from libs.common.configuration.models import Agent
+from libs.common.configuration.models import Agent, Pool, Queue
 from libs.common.events.codec import decode_envelope, decode_event
 from libs.common.events.inputs import ConfigurePool, TimeAdvanced
 from libs.common.events.routing import (
@@ -127,6 +127,34 @@ async def test_an_input_of_an_unknown_pool_is_refused_and_harms_only_itself(
     assert (refused.pool, refused.reason) == ("nowhere", "pool-unknown")
     assert refused.command_id == a_set_presence("anna", pool="nowhere").command_id
     assert len(of_type(facts, PresenceChanged)) == 1
+
+
+async def test_a_message_that_opens_no_contact_is_put_aside_and_can_be_put_back(
+    log: MemoryLog, clock: VirtualClock
+) -> None:
+    # given a message for a pool that this router's configuration does not have
+    desk = Desk(log, clock)
+    async with working(desk) as worker:
+        await desk.decided(worker)
+        await desk.give(a_contact_received(1, pool="nowhere"), a_contact_received(2))
+        await desk.decided(worker)
+    [(record, error)] = desk.dead_letters.kept
+    assert str(error) == "No such pool is configured."
+    assert desk.dead_letters.letters == []
+    # when the router has that pool, and the message is put back
+    wider = a_configuration(
+        pools={"care": Pool(), "nowhere": Pool()},
+        queues={**a_configuration().queues, "there": Queue(pool="nowhere", target_ms=60_000)},
+    )
+    later = Desk(log, clock, configuration=wider)
+    async with working(later) as worker:
+        await later.decided(worker)
+        await later.give(decode_event(record))
+        await later.decided(worker)
+    # then it opens its contact
+    [queued] = [fact for fact in of_type(await later.facts(), ContactQueued) if fact.pool == "nowhere"]
+    assert queued.message_id == decode_event(record).message.id
+    assert later.dead_letters.kept == []
 
 
 async def test_a_record_that_cannot_be_read_is_put_aside_and_the_rest_goes_on(
