@@ -21,6 +21,30 @@ _UNTIL: Final = "until_ms"
 
 _LINES_SHOWN: Final = 10
 
+# What stands in the way, and what would take it away; for agents, whose id goes before.
+_CAUSES: Final[dict[Obstacle, str]] = {
+    Obstacle.REMOVED: "no longer in the configuration",
+    Obstacle.PRESENCE: "is {subject}",
+    Obstacle.SKILL: "lacks the skill {subject}",
+    Obstacle.LEVEL: "level of {subject} is {has}, asked for is {asked}",
+    Obstacle.CAPACITY: "has no room on {subject} (of {has})",
+    Obstacle.UNITS: "has not the {asked} units free that {subject} takes (of {has})",
+    Obstacle.EXCLUDED: "has {subject} in hand, which excludes it",
+    Obstacle.OFFERS_OPEN: "has as many offers open as may be ({has})",
+    Obstacle.DECLINED: "declined it, is left alone with it until {until}",
+}
+_REMEDIES: Final[dict[Obstacle, str]] = {
+    Obstacle.REMOVED: "if the configuration had this agent",
+    Obstacle.PRESENCE: "when available",
+    Obstacle.SKILL: "with the skill {subject} at level {asked}",
+    Obstacle.LEVEL: "with the skill {subject} at level {asked}",
+    Obstacle.CAPACITY: "when there is room on {subject}",
+    Obstacle.UNITS: "when {asked} units are free",
+    Obstacle.EXCLUDED: "when {subject} is done",
+    Obstacle.OFFERS_OPEN: "when an open offer is answered",
+    Obstacle.DECLINED: "from {until} on",
+}
+
 
 def as_document(explanation: Explanation) -> dict[str, Any]:
     """The explanation as JSON values."""
@@ -107,28 +131,19 @@ def _candidate(agent: Candidate) -> str:
 
 
 def _cause(blocker: Blocker) -> str:
-    if blocker.obstacle is Obstacle.LEVEL:
-        return f"level of {blocker.subject} is {blocker.has}, asked for is {blocker.asked}"
-    if blocker.obstacle is Obstacle.DECLINED:
-        return f"declined it, is left alone with it until {rfc3339(blocker.until_ms or 0)}"
-    return {
-        Obstacle.REMOVED: "no longer in the configuration",
-        Obstacle.PRESENCE: f"is {blocker.subject}",
-        Obstacle.SKILL: f"lacks the skill {blocker.subject}",
-        Obstacle.CAPACITY: f"has no room on {blocker.subject} (of {blocker.has})",
-    }[blocker.obstacle]
+    return _CAUSES[blocker.obstacle].format(
+        subject=blocker.subject, asked=blocker.asked, has=blocker.has, until=_until(blocker)
+    )
 
 
 def _remedy(blocker: Blocker) -> str:
-    if blocker.obstacle is Obstacle.DECLINED:
-        return f"from {rfc3339(blocker.until_ms or 0)} on"
-    return {
-        Obstacle.REMOVED: "if the configuration had this agent",
-        Obstacle.PRESENCE: "when available",
-        Obstacle.SKILL: f"with the skill {blocker.subject} at level {blocker.asked}",
-        Obstacle.LEVEL: f"with the skill {blocker.subject} at level {blocker.asked}",
-        Obstacle.CAPACITY: f"when there is room on {blocker.subject}",
-    }[blocker.obstacle]
+    return _REMEDIES[blocker.obstacle].format(
+        subject=blocker.subject, asked=blocker.asked, has=blocker.has, until=_until(blocker)
+    )
+
+
+def _until(blocker: Blocker) -> str:
+    return rfc3339(blocker.until_ms or 0)
 
 
 def _skills(skills: Mapping[str, int]) -> str:

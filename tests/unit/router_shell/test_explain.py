@@ -12,7 +12,7 @@ from libs.common.events.routing import ContactQueued, ContactRequeued, OfferMade
 from libs.common.log.memory import MemoryLog
 from libs.common.log.streams import ROUTING_EVENTS
 from libs.common.testing.builders import START_MS, a_contact_received, a_resolve, a_set_presence, an_accept
-from services.router.core.explain import Obstacle
+from services.router.core.explain import Blocker, Candidate, Obstacle, Standing, WaitingExplanation
 from services.router.explain import ContactUnknownError, Explanation, explain_contact
 from services.router.explain_document import as_document, as_lines
 from services.router.snapshot import read_snapshots
@@ -133,3 +133,40 @@ def test_as_json_and_as_lines_it_says_the_same(clock: VirtualClock) -> None:
     assert "could take it (1): anna (0 in hand" in lines
     assert "bruno: is offline; lacks the skill orders" in lines
     assert "anna: when there is room on email" in "\n".join(as_lines(waiting))
+
+
+@pytest.mark.parametrize("obstacle", Obstacle)
+def test_every_obstacle_has_its_words(obstacle: Obstacle) -> None:
+    blocker = Blocker(obstacle=obstacle, subject="orders", asked=2, has=1, until_ms=START_MS)
+    standing = Standing(
+        candidates=(),
+        candidates_total=0,
+        left_out=(Candidate(agent_id="anna", in_hand=0, idle_since_ms=0, blockers=(blocker,)),),
+        left_out_total=1,
+        obstacles={obstacle.value: 1},
+    )
+    waiting = WaitingExplanation(
+        at_ms=START_MS,
+        policy_version=None,
+        queue="orders",
+        channel="email",
+        skills={},
+        due_ms=START_MS,
+        waited_ms=0,
+        ahead_in_queue=0,
+        ahead_in_pool=0,
+        would_help={"anna": blocker},
+        standing=standing,
+    )
+    explanation = Explanation(
+        contact_id="con_1",
+        pool="care",
+        partition=0,
+        complete=True,
+        state="queued",
+        at_ms=0,
+        history=(),
+        offers=(),
+        waiting=waiting,
+    )
+    assert sum("anna: " in line for line in as_lines(explanation)) == 2
