@@ -35,6 +35,9 @@ _TELLING_ERRORS: Final = (
     NotImplementedError,
 )
 _FRAMES_MAX: Final = 40
+_REPEATING: Final = frozenset({"aiokafka"})
+_REPEAT_S: Final = 60.0
+_KINDS_MAX: Final = 1_000
 _CAUSES_MAX: Final = 6
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
@@ -104,6 +107,7 @@ def configure_logging(level: str = "info", *, stream: TextIO | None = None) -> N
             ],
         )
     )
+    handler.addFilter(RepeatedLines())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -125,6 +129,33 @@ def configure_logging(level: str = "info", *, stream: TextIO | None = None) -> N
         library.propagate = True
         # What libraries say at info (a server process started, a group rebalanced) our own lines say better.
         library.setLevel(max(number, logging.WARNING))
+
+
+class RepeatedLines(logging.Filter):
+    """Lets each kind of line of a library that tells of every attempt to reconnect through once a minute, with how many it stands for.
+
+    A kind is a logger, a level and an unformatted message. Our own lines say what an outage means, and when it is over.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kinds: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is shown."""
+        if record.name.partition(".")[0] not in _REPEATING:
+            return True
+        kind = (record.name, record.levelno, str(record.msg))
+        shown_s, held_back = self._kinds.get(kind, (-_REPEAT_S, 0))
+        if record.created - shown_s < _REPEAT_S:
+            self._kinds[kind] = (shown_s, held_back + 1)
+            return False
+        if len(self._kinds) >= _KINDS_MAX:
+            self._kinds.clear()
+        self._kinds[kind] = (record.created, 0)
+        if held_back:
+            record.msg, record.args = f"{record.getMessage()} (and {held_back} more like this)", ()
+        return True
 
 
 def drop_forbidden_fields(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

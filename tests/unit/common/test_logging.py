@@ -159,3 +159,31 @@ def test_the_correlation_id_is_that_of_the_innermost_block() -> None:
             assert current_correlation_id() == "b"
         assert current_correlation_id() == "a"
     assert current_correlation_id() is None
+
+
+def test_a_library_that_tells_of_every_attempt_is_heard_once_a_minute(lines: Lines) -> None:
+    def attempt(second: int, node: int, name: str = "aiokafka.conn") -> None:
+        record = logging.makeLogRecord(
+            {
+                "name": name,
+                "levelno": logging.ERROR,
+                "levelname": "ERROR",
+                "msg": "cannot reach node %s",
+                "args": (node,),
+            }
+        )
+        record.created = 1_000.0 + second
+        logging.getLogger(name).handle(record)
+
+    for second in (0, 1, 59, 60, 61, 120):
+        attempt(second, second % 3)
+    attempt(61, 7, "some.library")
+    attempt(61, 8, "some.library")
+
+    assert [line["event"] for line in lines()] == [
+        "cannot reach node 0",
+        "cannot reach node 0 (and 2 more like this)",
+        "cannot reach node 0 (and 1 more like this)",
+        "cannot reach node 7",
+        "cannot reach node 8",
+    ]
