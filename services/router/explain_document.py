@@ -31,6 +31,8 @@ _CAUSES: Final[dict[Obstacle, str]] = {
     Obstacle.UNITS: "has not the {asked} units free that {subject} takes (of {has})",
     Obstacle.EXCLUDED: "has {subject} in hand, which excludes it",
     Obstacle.OFFERS_OPEN: "has as many offers open as may be ({has})",
+    Obstacle.OFF_SHIFT: "is off shift by the calendar {subject}, until {until}",
+    Obstacle.CLOSED: "cannot be offered it: {subject} is closed until {until}",
     Obstacle.DECLINED: "declined it, is left alone with it until {until}",
 }
 _REMEDIES: Final[dict[Obstacle, str]] = {
@@ -42,6 +44,8 @@ _REMEDIES: Final[dict[Obstacle, str]] = {
     Obstacle.UNITS: "when {asked} units are free",
     Obstacle.EXCLUDED: "when {subject} is done",
     Obstacle.OFFERS_OPEN: "when an open offer is answered",
+    Obstacle.OFF_SHIFT: "when the shift begins: {until}",
+    Obstacle.CLOSED: "when {subject} opens: {until}",
     Obstacle.DECLINED: "from {until} on",
 }
 

@@ -6,14 +6,16 @@ Pure: no I/O and no clock. Called by the partition worker when it takes a partit
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
 from libs.common.configuration.models import CHANNEL_TARGETS_MS, Configuration
+from libs.common.configuration.opening import Opening, agent_calendar, horizon, openings_of, queue_calendar, work_out
 from libs.common.events.codec import encode_value
 from libs.common.events.inputs import ConfigurePool
-from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration, RoutingRules
+from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, RoutingRules
 from libs.common.log.streams import partition_of
 
 _VERSION_CHARS: Final = 32
@@ -29,6 +31,11 @@ def configured_pools(configuration: Configuration, partition: int, partitions: i
     }
 
 
+def openings_by_pool(configuration: Configuration, pools: Iterable[str]) -> dict[str, dict[str, Opening]]:
+    """What the calendars of each of these pools are worked out of, by their ids."""
+    return {pool: openings_of(configuration, pool) for pool in pools}
+
+
 def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool:
     """The part of the configuration that is this pool's. The same content has the same `version`, in whatever order it is written."""
     queues = tuple(
@@ -40,6 +47,9 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
             offer_timeout_ms=queue.offer_timeout_ms,
             wrap_up_ms=queue.wrap_up_ms,
             strategy=queue.strategy,
+            hours=queue_calendar(configuration, name),
+            offer_when_closed=queue.offer_when_closed,
+            target_in_open_time=queue.target_in_open_time,
         )
         for name, queue in sorted(configuration.queues.items())
         if queue.pool == pool
@@ -52,6 +62,7 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
             capacity=dict(sorted(agent.capacity.items())),
             role=agent.role,
             units=agent.units,
+            shift=agent_calendar(configuration, name),
         )
         for name, agent in sorted(configuration.agents.items())
         if agent.pool == pool
@@ -70,7 +81,8 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
         for name, channel in sorted(mine.channels.items())
     )
     rules = RoutingRules(offers_open_max=mine.routing.offers_open_max)
-    return configure_pool(pool, queues, agents, CHANNEL_TARGETS_MS, channels=channels, rules=rules)
+    openings = openings_of(configuration, pool)
+    return configure_pool(pool, queues, agents, CHANNEL_TARGETS_MS, channels=channels, rules=rules, openings=openings)
 
 
 def configure_pool(
@@ -81,8 +93,11 @@ def configure_pool(
     *,
     channels: tuple[ChannelConfiguration, ...] = (),
     rules: RoutingRules = _PLAIN_RULES,
+    openings: Mapping[str, Opening] | None = None,
 ) -> ConfigurePool:
-    """The input that gives a pool these queues, agents, channels and rules; its `version` is a digest of everything else in it."""
+    """The input that gives a pool these queues, agents, channels and rules; its `version` is a digest of everything else in it, and of
+    what its calendars are worked out of. The calendars themselves depend on the time: `with_calendars` puts them in.
+    """
     content = ConfigurePool(
         pool=pool,
         version="",
@@ -92,5 +107,22 @@ def configure_pool(
         channels=channels,
         rules=rules,
     )
-    digest = hashlib.sha256(encode_value(content)).hexdigest()[:_VERSION_CHARS]
-    return msgspec.structs.replace(content, version=digest)
+    source = encode_value(content)
+    if openings:
+        source += repr(sorted(openings.items())).encode()
+    digest = hashlib.sha256(source).hexdigest()[:_VERSION_CHARS]
+    return replace(content, version=digest)
+
+
+def with_calendars(configuration: ConfigurePool, openings: Mapping[str, Opening], now_ms: int) -> ConfigurePool:
+    """The same with the pool's calendars, worked out from this time on."""
+    return replace(configuration, calendars=work_out_calendars(openings, now_ms))
+
+
+def work_out_calendars(openings: Mapping[str, Opening], now_ms: int) -> tuple[Calendar, ...]:
+    """The calendars as the core goes by them: what is open in the 60 days after this time, and in the two before it."""
+    from_ms, until_ms = horizon(now_ms)
+    return tuple(
+        Calendar(id=calendar_id, spans=work_out(opening, from_ms, until_ms), until_ms=until_ms)
+        for calendar_id, opening in sorted(openings.items())
+    )

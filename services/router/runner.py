@@ -22,7 +22,7 @@ from libs.common.logging import get_logger
 from libs.common.metrics import Metrics
 from services.router.metrics import PartitionMetrics
 from services.router.partition import PartitionWorker, Phase
-from services.router.pools import configured_pools
+from services.router.pools import configured_pools, openings_by_pool
 from services.router.settings import RouterSettings
 from services.router.tenure import DeadLetterOffice, DeposedError, Partition
 
@@ -98,12 +98,14 @@ class Runner:
         for number in sorted(partitions):
             get_logger("router").info("partition assigned", partition=number)
             metrics = PartitionMetrics(self._metrics, number)
+            configured = configured_pools(self._configuration, number, self._log.partitions(ROUTING_INPUTS))
             partition = Partition(
                 number=number,
                 log=self._log,
                 clock=self._clock,
                 settings=self._settings,
-                configured=configured_pools(self._configuration, number, self._log.partitions(ROUTING_INPUTS)),
+                configured=configured,
+                openings=openings_by_pool(self._configuration, configured),
                 dead_letters=self._dead_letters,
                 observer=metrics,
             )

@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from libs.common.clock import Clock
+from libs.common.configuration.opening import Opening
 from libs.common.errors import CentralinoError, OffsetOutOfRangeError, OutageError, PoisonError
 from libs.common.events.codec import decode_event
-from libs.common.events.inputs import AnyInput, ConfigurePool, ContactReceived, TimeAdvanced
+from libs.common.events.inputs import AnyInput, ConfigurePool, ContactReceived, ExtendCalendars, TimeAdvanced
 from libs.common.events.routing import InputRefused, PoolFact
 from libs.common.log.fence import Fence
 from libs.common.log.port import Appended, EventLog, NewRecord, Record, Writer
@@ -25,10 +26,12 @@ from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
 from libs.common.logging import get_logger
 from services.router.arrivals import Arrivals
 from services.router.batch import FactBatch
+from services.router.calendars import Extensions
 from services.router.core.refusals import RefusalReason
 from services.router.core.snapshot import freeze
 from services.router.log_time import LogTime
 from services.router.origin import Origin, new_writer_id, origin_of, shell_input_record, writer_started_record
+from services.router.pools import with_calendars
 from services.router.recovery import Recovered, recover
 from services.router.routing_state import RoutingState
 from services.router.settings import RouterSettings
@@ -85,7 +88,9 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
-    """What a worker and its tenures work with. `configured`: the pools of this partition."""
+    """What a worker and its tenures work with. `configured`: the pools of this partition; `openings`: by pool, what the calendars are
+    worked out of.
+    """
 
     number: int
     log: EventLog
@@ -94,6 +99,7 @@ class Partition:
     configured: Mapping[str, ConfigurePool]
     dead_letters: DeadLetterOffice
     observer: Observer
+    openings: Mapping[str, Mapping[str, Opening]] = field(default_factory=dict)
 
 
 class Tenure:
@@ -124,6 +130,7 @@ class Tenure:
         self._arrivals: Final = arrivals
         self._stop: Final = stop
         self._timers: Final = Timers()
+        self._extensions: Final = Extensions(partition.openings)
         self._inputs_appended = 0
         self._configured_at: dict[str, int] = {}
         self._log_time: Final = LogTime()
@@ -147,7 +154,8 @@ class Tenure:
             await self._append_facts()
         for pool, configuration in self._partition.configured.items():
             if self.state.version(pool) != configuration.version:
-                appended = await self._append_input(configuration)
+                openings = self._partition.openings.get(pool, {})
+                appended = await self._append_input(with_calendars(configuration, openings, self._now_ms()))
                 self._configured_at[pool] = appended.first_offset
 
     async def serve(self) -> None:
@@ -172,6 +180,8 @@ class Tenure:
                 deadline_ms, pool = deadline
                 # The deadline itself, not our clock's time: a clock that runs ahead cannot carry the pool's time away.
                 self._timers.told(deadline, await self._append_input(TimeAdvanced(pool=pool, now_ms=deadline_ms)))
+            for extension in self._extensions.due(self.state.pools, self._now_ms()):
+                await self._append_input(extension)
             self._snapshots.tend()
             if self._snapshots.due(self._now_ms()):
                 self._snapshots.begin(self._freeze, self._now_ms())
@@ -237,7 +247,7 @@ class Tenure:
         self._snapshots.count(len(records))
         self._partition.observer.appended(facts, len(records))
 
-    async def _append_input(self, event: ConfigurePool | TimeAdvanced) -> Appended:
+    async def _append_input(self, event: ConfigurePool | ExtendCalendars | TimeAdvanced) -> Appended:
         self._inputs_appended += 1
         record = shell_input_record(
             event, writer_id=self._writer_id, counter=self._inputs_appended, now_ms=self._now_ms()

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from libs.common.events.pool import ChannelConfiguration
 from libs.common.events.routing import (
+    CalendarTurned,
     ContactRequeued,
     ContactResolved,
     OfferExpired,
@@ -20,7 +21,7 @@ from libs.common.events.routing import (
     PoolFact,
     PresenceChanged,
 )
-from services.router.core.entities import Agent, Contact
+from services.router.core.entities import Agent, CalendarState, Contact
 from services.router.core.model import PoolState
 
 
@@ -57,10 +58,27 @@ def declined(agent: Agent, contact: Contact, now_ms: int) -> bool:
     return any(d.agent_id == agent.id and d.until_ms > now_ms for d in contact.declines)
 
 
+def is_turned(state: PoolState, calendar_id: str | None) -> bool:
+    """Whether a calendar is open by what the facts have said; one that is not there, and none, always is."""
+    calendar = state.calendars.get(calendar_id or "")
+    return calendar is None or calendar.open
+
+
+def on_shift(state: PoolState, agent: Agent) -> bool:
+    return is_turned(state, agent.shift)
+
+
+def may_be_offered(state: PoolState, contact: Contact) -> bool:
+    queue = state.queues.get(contact.queue)
+    return queue is None or queue.offer_when_closed or is_turned(state, queue.hours)
+
+
 def may_take(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> bool:
     return (
         agent.presence == "available"
         and not agent.removed
+        and on_shift(state, agent)
+        and may_be_offered(state, contact)
         and has_skills(agent, contact)
         and has_room(state, agent, contact.channel)
         and not declined(agent, contact, now_ms)
@@ -68,7 +86,11 @@ def may_take(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> b
 
 
 def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
-    due: list[tuple[int, int, str, Contact]] = []
+    due: list[tuple[int, int, str, Contact | CalendarState]] = []
+    for calendar in state.calendars.values():
+        turn_ms = _turn_ms(calendar)
+        if turn_ms is not None:
+            due.append((turn_ms, 3, calendar.id, calendar))
     for contact in state.contacts.values():
         if contact.offer_id is not None:
             due.append((state.offers[contact.offer_id].expires_ms, 0, contact.offer_id, contact))
@@ -77,7 +99,10 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
     due = [entry for entry in due if entry[0] <= now_ms]
     if not due:
         return None
-    _, kind, _, contact = min(due, key=lambda entry: entry[:3])
+    due_ms, kind, _, first = min(due, key=lambda entry: entry[:3])
+    if isinstance(first, CalendarState):
+        return CalendarTurned(pool=state.pool, at_ms=now_ms, calendar=first.id, open=not first.open, since_ms=due_ms)
+    contact = first
     if kind == 1:
         return _resolved(state, contact, now_ms)
     agent_id, offer_id = _held(contact)
@@ -90,6 +115,16 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
         agent_id=agent_id,
         backoff_until_ms=now_ms + 60_000 * min(count, 10),
     )
+
+
+def _turn_ms(calendar: CalendarState) -> int | None:
+    """The first moment, among the one to count from and the ends of all spans, at which the spans say otherwise than the facts."""
+    moments = [calendar.counted_ms, *(moment for span in calendar.spans for moment in span)]
+    for moment in sorted(moments):
+        said = any(begin <= moment < end for begin, end in calendar.spans)
+        if moment >= calendar.counted_ms and said != calendar.open:
+            return moment
+    return None
 
 
 def _resolved(state: PoolState, contact: Contact, now_ms: int) -> ContactResolved:
@@ -207,7 +242,8 @@ def _offered(state: PoolState, waiting: list[Contact], contact: Contact, takers:
     present = [a for a in state.agents.values() if a.presence == "available" and not a.removed]
     for agent in sorted((a for a in present if place(a) < place(chosen)), key=place):
         if len(left_out) < 5 and agent.id not in left_out:
-            left_out[agent.id] = "no-room" if has_skills(agent, contact) else "skill"
+            passed_over = "no-room" if on_shift(state, agent) else "off-shift"
+            left_out[agent.id] = passed_over if has_skills(agent, contact) else "skill"
     number = state.offers_made + 1
     return OfferMade(
         pool=state.pool,

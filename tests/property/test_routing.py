@@ -22,6 +22,7 @@ from libs.common.events.inputs import (
     AnyInput,
     ConfigurePool,
     ContactReceived,
+    ExtendCalendars,
     FinishWrapUp,
     RejectOffer,
     ResolveContact,
@@ -29,8 +30,15 @@ from libs.common.events.inputs import (
     TimeAdvanced,
 )
 from libs.common.events.message import Message
-from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration, RoutingRules
+from libs.common.events.pool import (
+    AgentConfiguration,
+    Calendar,
+    ChannelConfiguration,
+    QueueConfiguration,
+    RoutingRules,
+)
 from libs.common.events.routing import (
+    CalendarsExtended,
     ContactAssigned,
     ContactQueued,
     InputRefused,
@@ -69,6 +77,9 @@ a_queue = st.builds(
     offer_timeout_ms=st.sampled_from([None, -5, 5_000, 20_000, 90_000]),
     wrap_up_ms=st.sampled_from([None, 0, 10_000, 100_000]),
     strategy=st.sampled_from([*STRATEGIES, "longest_idle", "no such strategy"]),
+    hours=st.sampled_from([None, None, "shop", "other"]),
+    offer_when_closed=st.sampled_from([False, False, True]),
+    target_in_open_time=st.booleans(),
 )
 an_agent = st.builds(
     AgentConfiguration,
@@ -77,6 +88,7 @@ an_agent = st.builds(
     skills=levels,
     capacity=st.dictionaries(st.sampled_from(CHANNELS), st.sampled_from([1, 2, 3, 3, 0, -1]), max_size=3),
     units=st.sampled_from([None, None, 0, 100, 150, -1]),
+    shift=st.sampled_from([None, None, None, "shop", "early"]),
 )
 other_channels = st.lists(st.sampled_from(CHANNELS), max_size=2, unique=True).map(tuple)
 a_channel = st.builds(
@@ -92,6 +104,17 @@ a_channel = st.builds(
 # Half of all pools are plain ones.
 channels = st.one_of(st.lists(a_channel, max_size=0), st.lists(a_channel, max_size=3))
 rules = st.one_of(st.just(RoutingRules()), st.builds(RoutingRules, offers_open_max=st.sampled_from([0, 1, 2])))
+# What is open when, in seconds after the time of the input; the core must bear with spans in any order.
+a_calendar = st.builds(
+    lambda calendar_id, spans, until: (calendar_id, spans, until),
+    st.sampled_from(("shop", "early", "early")),
+    st.one_of(
+        st.just([(-90, 100_000)]),
+        st.lists(st.tuples(st.integers(-90, 900), st.integers(-90, 900)), max_size=4),
+    ),
+    st.sampled_from([900, 100_000]),
+)
+calendars: st.SearchStrategy[list[Any]] = st.one_of(st.just([]), st.lists(a_calendar, max_size=2))
 # Mostly a pool that works: hypothesis tries the small and empty ones by itself, and rarely a large one.
 queues = st.one_of(st.lists(a_queue, min_size=1, max_size=2), st.lists(a_queue, max_size=2))
 agents = st.one_of(
@@ -187,22 +210,41 @@ class PoolHistory(RuleBasedStateMachine):
 
     # What can come
 
-    @initialize(queues=queues, agents=agents, channels=channels, rules=rules)
+    def calendars_now(self, drawn: list[tuple[str, list[tuple[int, int]], int]]) -> tuple[Calendar, ...]:
+        return tuple(
+            Calendar(
+                id=calendar_id,
+                spans=tuple((self.clock_ms + 1000 * begin, self.clock_ms + 1000 * end) for begin, end in spans),
+                until_ms=self.clock_ms + 1000 * until,
+            )
+            for calendar_id, spans, until in drawn
+        )
+
+    @initialize(queues=queues, agents=agents, channels=channels, rules=rules, drawn=calendars)
     def begin(
         self,
         queues: list[QueueConfiguration],
         agents: list[AgentConfiguration],
         channels: list[ChannelConfiguration],
         rules: RoutingRules,
+        drawn: list[tuple[str, list[tuple[int, int]], int]],
     ) -> None:
-        self.configure(queues, agents, channels, rules, 0, 500)
+        self.configure(queues, agents, channels, rules, drawn, 0, 500)
         self.all_come(0)
+
+    @rule(drawn=calendars, leap_ms=leaps_ms, limit=st.sampled_from([1, 500]))
+    def extend(self, drawn: list[tuple[str, list[tuple[int, int]], int]], leap_ms: int, limit: int) -> None:
+        """Another router, or this one again, works the calendars out further."""
+        event = ExtendCalendars(pool=POOL, calendars=self.calendars_now(drawn))
+        self.give(event, leap_ms, limit)
+        assert not any(isinstance(fact, CalendarsExtended) for fact in self.give(event))
 
     @rule(
         queues=queues,
         agents=agents,
         channels=channels,
         rules=rules,
+        drawn=calendars,
         leap_ms=leaps_ms,
         limit=st.sampled_from([1, 2, 500]),
     )
@@ -212,6 +254,7 @@ class PoolHistory(RuleBasedStateMachine):
         agents: list[AgentConfiguration],
         channels: list[ChannelConfiguration],
         rules: RoutingRules,
+        drawn: list[tuple[str, list[tuple[int, int]], int]],
         leap_ms: int,
         limit: int,
     ) -> None:
@@ -223,6 +266,7 @@ class PoolHistory(RuleBasedStateMachine):
             agents=tuple(agents),
             channels=tuple(channels),
             rules=rules,
+            calendars=self.calendars_now(drawn),
         )
         self.give(event, leap_ms, limit)
         assert not any(fact for fact in self.give(event) if type(fact).__name__ == "PoolConfigured")

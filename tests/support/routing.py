@@ -21,7 +21,7 @@ from libs.common.log.fence import Fence
 from libs.common.log.port import Appended, EventLog, Record
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
 from services.router.partition import PartitionWorker, Phase
-from services.router.pools import configured_pools
+from services.router.pools import configured_pools, openings_by_pool
 from services.router.routing_state import RoutingState
 from services.router.settings import RouterSettings
 from services.router.snapshot_schedule import SnapshotReport
@@ -119,12 +119,15 @@ class Desk:
         self.notes = Notes()
         self.dead_letters = DeadLetterBox()
         self.phases = Phases()
+        configuration = configuration or a_configuration()
+        configured = configured_pools(configuration, number, log.partitions(ROUTING_INPUTS))
         self.partition = Partition(
             number=number,
             log=log,
             clock=clock,
             settings=settings or a_settings(),
-            configured=configured_pools(configuration or a_configuration(), number, log.partitions(ROUTING_INPUTS)),
+            configured=configured,
+            openings=openings_by_pool(configuration, configured),
             dead_letters=self.dead_letters,
             observer=self.notes,
         )

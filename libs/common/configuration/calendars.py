@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.resources
 import itertools
 import re
 import zoneinfo
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Final
 
+import holidays
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -18,6 +18,7 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY: Final = "|".join(DAYS)
 _DAYS_PATTERN: Final = rf"({_DAY})(-({_DAY}))?"
 _SPAN_PATTERN: Final = r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])"
+_DATE_PATTERN: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DAY_MINUTES: Final = 24 * 60
 
 
@@ -79,9 +80,7 @@ def _whole_week(hours: dict[str, tuple[Span, ...]]) -> dict[str, tuple[Span, ...
             if number in seen:
                 raise PydanticCustomError("days", "{day} is given twice", {"day": DAYS[number]})
             seen.add(number)
-        ordered = sorted(spans, key=lambda span: span.from_minute)
-        if any(later.from_minute < earlier.to_minute for earlier, later in itertools.pairwise(ordered)):
-            raise PydanticCustomError("span", "the hours of {days} overlap", {"days": days})
+        _check_apart(days, spans)
     return hours
 
 
@@ -93,23 +92,67 @@ def _time_zone(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HolidayName:
+    """A country by ISO 3166, and one of its regions or towns where its own holidays (a patron saint's day) count too."""
+
+    country: str
+    region: str | None
+
+    @staticmethod
+    def parse(text: str) -> HolidayName | datetime.date:
+        """What `IT`, `IT-MI` or `2026-12-24` stands for. Raises ValueError."""
+        if re.fullmatch(_DATE_PATTERN, text):
+            return datetime.date.fromisoformat(text)
+        country, _, region = text.partition("-")
+        regions = _countries().get(country)
+        if regions is None:
+            raise ValueError(_HOLIDAY_EXPECTED)
+        if "-" in text and region not in regions:
+            raise ValueError(
+                f"{country} has no region {region[:40]!r} with holidays of its own; try {', '.join(regions[:5]) or country}"
+            )
+        return HolidayName(country=country, region=region or None)
+
+
+_HOLIDAY_EXPECTED: Final = "must be a country such as IT, a region of it such as IT-MI, or a day such as 2026-12-24"
+
+
 @cache
-def _countries() -> frozenset[str]:
-    # ISO 3166's codes come with the time zones.
-    table = importlib.resources.files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text("utf-8")
-    return frozenset(line.split("\t")[0] for line in table.splitlines() if not line.startswith("#"))
+def _countries() -> dict[str, list[str]]:
+    return {code: regions for code, regions in holidays.list_supported_countries().items() if len(code) == 2}
 
 
 def _holiday(value: str) -> str:
-    if value in _countries():
-        return value
     try:
-        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        HolidayName.parse(value)
+    except ValueError as error:
+        # A day that does not exist is told like any other text that is no day.
+        told = str(error) if "region" in str(error) else _HOLIDAY_EXPECTED
+        raise PydanticCustomError("holiday", "{told}", {"told": told}) from error
+    return value
+
+
+def _special_day(value: str) -> str:
+    try:
+        if re.fullmatch(_DATE_PATTERN, value):
             datetime.date.fromisoformat(value)
             return value
     except ValueError:
         pass  # A day that does not exist is told like any other text that is no day.
-    raise PydanticCustomError("holiday", "must be a country such as IT or a day such as 2026-12-24")
+    raise PydanticCustomError("day", "must be a day such as 2026-12-24")
+
+
+def _apart(days: dict[str, tuple[Span, ...]]) -> dict[str, tuple[Span, ...]]:
+    for day, spans in days.items():
+        _check_apart(day, spans)
+    return days
+
+
+def _check_apart(day: str, spans: tuple[Span, ...]) -> None:
+    ordered = sorted(spans, key=lambda span: span.from_minute)
+    if any(later.from_minute < earlier.to_minute for earlier, later in itertools.pairwise(ordered)):
+        raise PydanticCustomError("span", "the hours of {days} overlap", {"days": day})
 
 
 def _list_of_one(value: object) -> object:
@@ -124,12 +167,23 @@ _HOURS_SCHEMA: Final[dict[str, Any]] = {
     "additionalProperties": {"type": "array", "items": {"type": "string", "pattern": f"^{_SPAN_PATTERN}$"}},
     "examples": [{"mon-fri": ["09:00-13:00", "14:00-18:00"]}],
 }
-_HOLIDAY: Final[dict[str, Any]] = {"type": "string", "pattern": "^([A-Z]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2})$"}
+_HOLIDAY: Final[dict[str, Any]] = {"type": "string", "pattern": f"^([A-Z]{{2}}(-.+)?|{_DATE_PATTERN})$"}
+_SPECIAL_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "propertyNames": {"pattern": f"^{_DATE_PATTERN}$"},
+    "additionalProperties": {"type": "array", "items": {"type": "string", "pattern": f"^{_SPAN_PATTERN}$"}},
+    "examples": [{"2026-12-24": ["09:00-12:00"], "2026-12-31": []}],
+}
 
 WeeklyHours = Annotated[dict[_Days, tuple[_HourSpan, ...]], AfterValidator(_whole_week), WithJsonSchema(_HOURS_SCHEMA)]
 Holidays = Annotated[
     tuple[Annotated[str, AfterValidator(_holiday)], ...],
     BeforeValidator(_list_of_one),
     WithJsonSchema({"anyOf": [_HOLIDAY, {"type": "array", "items": _HOLIDAY}]}),
+]
+SpecialDays = Annotated[
+    dict[Annotated[str, AfterValidator(_special_day)], tuple[_HourSpan, ...]],
+    AfterValidator(_apart),
+    WithJsonSchema(_SPECIAL_SCHEMA),
 ]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]

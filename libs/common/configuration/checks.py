@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any, Final
 
+from libs.common.configuration.models import ALWAYS
 from libs.common.configuration.places import Path
 from libs.common.configuration.problems import suggest
 from libs.common.configuration.providers import PROVIDER_REQUIRED, PROVIDERS, provider_of
@@ -37,6 +38,7 @@ def check_document(data: Any, environ: Mapping[str, str] | None = None) -> Itera
     """Everything found in a file's data, in no order. With `environ`, variables that are named and not set are warnings."""
     parts = _Parts(data)
     yield from _check_references(parts)
+    yield from _check_hours(parts)
     yield from _check_rules(parts)
     yield from _check_skills(parts)
     for name, account in parts.accounts.items():
@@ -55,6 +57,7 @@ class _Parts:
         sections = _mapping(data)
         self.pool_parts = _mappings(sections.get("pools"))
         self.pools = tuple(self.pool_parts)
+        self.calendars = tuple(_mapping(sections.get("calendars")))
         self.queues = _mappings(sections.get("queues"))
         self.accounts = _mappings(sections.get("accounts"))
         self.agents = _mappings(sections.get("agents"))
@@ -93,6 +96,30 @@ def _check_references(parts: _Parts) -> Iterator[Found]:
             yield from _reference(
                 (*path, place) if isinstance(given, list) else path, "account", account, tuple(parts.accounts)
             )
+
+
+def _check_hours(parts: _Parts) -> Iterator[Found]:
+    if ALWAYS in parts.calendars:
+        message = f"cannot be the name of a calendar: `hours: {ALWAYS}` is a queue that never closes"
+        yield Found(path=("calendars", ALWAYS), message=message, on_key=True)
+    known = tuple(name for name in parts.calendars if name != ALWAYS)
+    for name, pool in parts.pool_parts.items():
+        yield from _reference(("pools", name, "hours"), "calendar", pool.get("hours"), known)
+        if isinstance(pool.get("hours"), str):
+            for field in ("holidays", "special"):
+                if field in pool:
+                    message = f"the hours are those of a calendar, whose {field} count: write them there"
+                    yield Found(path=("pools", name, field), message=message, on_key=True)
+    for name, queue in parts.queues.items():
+        if queue.get("hours") != ALWAYS:
+            yield from _reference(("queues", name, "hours"), "calendar", queue.get("hours"), known)
+        closes = queue.get("hours", parts.pool_parts.get(str(queue.get("pool")), {}).get("hours"))
+        for field in ("offer_when_closed", "target_in_open_time"):
+            if queue.get(field) is True and closes in (None, ALWAYS):
+                message = "changes nothing: neither the queue nor its pool has hours"
+                yield Found(path=("queues", name, field), message=message, warning=True, on_key=True)
+    for name, agent in parts.agents.items():
+        yield from _reference(("agents", name, "shift"), "calendar", agent.get("shift"), known)
 
 
 def _reference(path: Path, kind: str, name: Any, known: tuple[str, ...]) -> Iterator[Found]:

@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from pydantic_core import ErrorDetails
 
+from libs.common.configuration.models import NAMED_TAG, WEEK_TAG
 from libs.common.configuration.places import Document, Step
 from libs.common.configuration.problems import suggest
 from libs.common.configuration.schema import known_keys
 
 _KEY_MARK: Final = "[key]"
+_MARKS: Final = (_KEY_MARK, WEEK_TAG, NAMED_TAG)
 
 # What a pattern asks for, by its beginning; the patterns themselves stand in the models.
 _PATTERNS: Final = {
@@ -38,7 +40,7 @@ _FIXED: Final = {
 
 def place_of_detail(detail: ErrorDetails, document: Document) -> tuple[tuple[Step, ...], bool]:
     """The path that an error is about, and whether it is about the key there rather than the value."""
-    path = tuple(step for step in detail["loc"] if step != _KEY_MARK)
+    path = tuple(step for step in detail["loc"] if step not in _MARKS)
     while path and isinstance(path[-1], int) and not document.has(path):
         path = path[:-1]  # A single value stands where a list of them may.
     return path, _KEY_MARK in detail["loc"] or detail["type"] in ("extra_forbidden", "missing")

@@ -10,10 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
-from libs.common.configuration.calendars import Holidays, TimeZone, WeeklyHours
+from libs.common.configuration.calendars import Holidays, SpecialDays, TimeZone, WeeklyHours
 from libs.common.configuration.durations import DURATION_PATTERN, parse_duration_ms
 from libs.common.configuration.expressions import Expression
 from libs.common.configuration.providers import provider_of
@@ -105,6 +115,21 @@ ChannelName = Annotated[
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+
+# Hours are written where they count, or name a calendar. The tags are for the validation alone and stand in no message.
+WEEK_TAG: Final = "[week]"
+NAMED_TAG: Final = "[named]"
+# In place of a calendar's name: never closed, whatever the pool's hours are.
+ALWAYS: Final = "always"
+
+
+def _kind_of_hours(value: object) -> str:
+    return NAMED_TAG if isinstance(value, str) else WEEK_TAG
+
+
+Hours = Annotated[
+    Annotated[WeeklyHours, Tag(WEEK_TAG)] | Annotated[Name, Tag(NAMED_TAG)], Discriminator(_kind_of_hours)
+]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 Languages = Annotated[tuple[Language, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 Channels = Annotated[tuple[ChannelName, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
@@ -137,16 +162,26 @@ class Routing(_Part):
     offers_open_max: Room = 0
 
 
+class Calendar(_Part):
+    """Opening hours with a name, for pools, queues and shifts. `timezone` None: that of the pool that goes by it."""
+
+    timezone: TimeZone | None = None
+    hours: WeeklyHours
+    holidays: Holidays = ()
+    special: SpecialDays = {}
+
+
 class Pool(_Part):
     """Queues and agents that are decided together. `channels`: what is particular to some of them.
 
-    `timezone`, `hours` and `holidays` are checked and held, and nothing acts on them today: contacts are queued and offered at
-    any time. A pool without `hours` is always open.
+    A pool without `hours` is always open. `holidays` are closed, days in `special` have their own hours; both go for the hours of the
+    pool and those that its queues write themselves.
     """
 
     timezone: TimeZone = "UTC"
-    hours: WeeklyHours | None = None
+    hours: Hours | None = None
     holidays: Holidays = ()
+    special: SpecialDays = {}
     channels: dict[ChannelName, PoolChannel] = {}
     routing: Routing = Routing()
 
@@ -154,7 +189,8 @@ class Pool(_Part):
 class Queue(_Part):
     """Where contacts of one kind wait. `skills`: the least level that an agent must have. Times that are None are the channel's.
 
-    `strategy`: which of the agents who fit is offered a contact first.
+    `strategy`: which of the agents who fit is offered a contact first. `hours` None: the pool's. While the queue is closed its
+    contacts wait and are offered to nobody, unless `offer_when_closed`.
     """
 
     pool: Name
@@ -164,6 +200,9 @@ class Queue(_Part):
     offer_timeout_ms: LongerDurationMs | None = Field(default=None, alias="offer_timeout")
     wrap_up_ms: DurationMs | None = Field(default=None, alias="wrap_up")
     strategy: Strategy = "longest_idle"
+    hours: Hours | None = None
+    offer_when_closed: Flag = False
+    target_in_open_time: Flag = False
 
 
 class Account(_Part):
@@ -221,6 +260,7 @@ class Agent(_Part):
     """Somebody who answers. `capacity`: contacts at once per channel; one on a channel not named.
 
     `units`: how much all of an agent's contacts together may use; None: they are not counted.
+    `shift`: the hours outside of which he is offered nothing; None: he is offered work whenever he is available.
     """
 
     name: Text
@@ -229,6 +269,7 @@ class Agent(_Part):
     capacity: dict[ChannelName, Room] = {}
     units: Units | None = None
     role: Literal["agent", "supervisor", "admin"] = "agent"
+    shift: Hours | None = None
 
 
 class Followup(_Part):
@@ -257,6 +298,7 @@ def _name_accounts(accounts: dict[str, Account]) -> dict[str, Account]:
 class Configuration(_Part):
     """Everything in `centralino.yaml`. Dictionaries are keyed by the id; nobody changes them."""
 
+    calendars: dict[Name, Calendar] = {}
     pools: dict[Name, Pool]
     queues: dict[Name, Queue]
     accounts: Annotated[dict[Name, Account], AfterValidator(_name_accounts)] = {}

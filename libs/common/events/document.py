@@ -166,6 +166,8 @@ def _type(field: Mapping[str, Any]) -> str:
     if "enum" in field:
         return " or ".join(f"`{value}`" for value in field["enum"])
     if field.get("type") == "array":
+        if "prefixItems" in field:
+            return f"[{', '.join(_type(item) for item in field['prefixItems'])}]"
         return f"list of {_type(field['items'])}"
     if field.get("type") == "object":
         return f"object of {_type(field['additionalProperties'])}"

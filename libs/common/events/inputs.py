@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from libs.common.events.message import Message
-from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration, RoutingRules
+from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, RoutingRules
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -92,7 +92,10 @@ class TimeAdvanced(Input, frozen=True, kw_only=True, tag="centralino.time.advanc
 
 
 class ConfigurePool(Input, frozen=True, kw_only=True, tag="centralino.pool.configure.v1"):
-    """The pool's queues and agents from now on. `version` is a digest of the content; the same version again changes nothing."""
+    """The pool's queues and agents from now on. `version` is a digest of the content; the same version again changes nothing.
+
+    The digest covers what the calendars are worked out of, not their spans, which move on with the time.
+    """
 
     version: str
     queues: tuple[QueueConfiguration, ...]
@@ -100,6 +103,13 @@ class ConfigurePool(Input, frozen=True, kw_only=True, tag="centralino.pool.confi
     channel_targets_ms: dict[str, int] = {}
     channels: tuple[ChannelConfiguration, ...] = ()
     rules: RoutingRules = RoutingRules()
+    calendars: tuple[Calendar, ...] = ()
+
+
+class ExtendCalendars(Input, frozen=True, kw_only=True, tag="centralino.pool.extend-calendars.v1"):
+    """The pool's calendars, worked out further ahead. Appended by the router's own shell, long before they end."""
+
+    calendars: tuple[Calendar, ...]
 
 
 AnyInput = (
@@ -112,4 +122,5 @@ AnyInput = (
     | AddNote
     | TimeAdvanced
     | ConfigurePool
+    | ExtendCalendars
 )

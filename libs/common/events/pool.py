@@ -1,4 +1,4 @@
-"""What a pool is configured with, as it stands on the log: queues, agents, channels and rules. Read from the file in
+"""What a pool is configured with, as it stands on the log: queues, agents, channels, calendars and rules. Read from the file in
 `libs.common.configuration`. Every field that came later has a default that means what was before it.
 """
 
@@ -7,12 +7,26 @@ from __future__ import annotations
 import msgspec
 
 
+class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When something is open: `spans` of UTC milliseconds, from (inclusive) to (exclusive), in order, apart from one another.
+
+    Worked out of hours, time zone and holidays before it comes here, for the time up to `until_ms`; beyond that nothing is known and it
+    counts as closed.
+    """
+
+    id: str
+    spans: tuple[tuple[int, int], ...] = ()
+    until_ms: int = 0
+
+
 class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A queue as configured. `target_ms` None: the channel's. `skills` are minimum levels.
 
     `any_of`: besides `skills`, all of at least one of these. `strategy`: which of the agents who fit comes first. For
     `prefer_last_agent_ms` a contact is offered to nobody but the agent who had the customer's last one. `offer_timeout_ms` None: the
     channel's, else 20 s; `wrap_up_ms` None: the channel's, else none.
+    `hours`: the calendar by which it is open, None: always. While it is closed its contacts wait and are offered to nobody, unless
+    `offer_when_closed`. `target_in_open_time`: closed time does not count towards the target.
     """
 
     id: str
@@ -24,6 +38,9 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     strategy: str = "longest_idle"
     any_of: tuple[dict[str, int], ...] = ()
     prefer_last_agent_ms: int = 0
+    hours: str | None = None
+    offer_when_closed: bool = False
+    target_in_open_time: bool = False
 
 
 class ChannelConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,6 +81,7 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     """An agent as configured. `capacity`: how many contacts at once per channel; one on a channel not named.
 
     `units`: how much all his contacts together may use (see `ChannelConfiguration.units`); None: they are not counted.
+    `shift`: the calendar outside of which the agent is offered nothing, None: he has no shifts.
     """
 
     id: str
@@ -72,3 +90,4 @@ class AgentConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     capacity: dict[str, int] = {}
     role: str = "agent"
     units: int | None = None
+    shift: str | None = None

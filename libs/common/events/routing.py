@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration, RoutingRules
+from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, RoutingRules
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -28,7 +28,7 @@ class WriterStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 
 class PoolConfigured(Fact, frozen=True, kw_only=True, tag="centralino.pool.configured.v1"):
-    """The pool has these queues and agents now."""
+    """The pool has these queues and agents now, and these calendars. A calendar that is new begins closed."""
 
     version: str
     queues: tuple[QueueConfiguration, ...]
@@ -36,6 +36,21 @@ class PoolConfigured(Fact, frozen=True, kw_only=True, tag="centralino.pool.confi
     channel_targets_ms: dict[str, int] = {}
     channels: tuple[ChannelConfiguration, ...] = ()
     rules: RoutingRules = RoutingRules()
+    calendars: tuple[Calendar, ...] = ()
+
+
+class CalendarsExtended(Fact, frozen=True, kw_only=True, tag="centralino.pool.calendars-extended.v1"):
+    """These calendars are known further ahead. Whether they are open does not change by this."""
+
+    calendars: tuple[Calendar, ...]
+
+
+class CalendarTurned(Fact, frozen=True, kw_only=True, tag="centralino.calendar.turned.v1"):
+    """A calendar is open from now on, or closed. `since_ms`: when it turned; earlier than `at_ms` where nobody was there to tell."""
+
+    calendar: str
+    open: bool
+    since_ms: int
 
 
 class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.queued.v1"):
@@ -81,8 +96,8 @@ class OfferReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `rank`: the contact's place among the waiting ones that this agent may take, from 1. `waited_ms`: since `received_ms`.
     `candidates`: agents that fitted and had room, as far as they were looked at (`candidates_more`: there were others).
-    `left_out`: agents that were passed over, by agent id, with the reason: `declined`, `no-room`, `not-available`, `skill`; those
-    that concern this contact by name or stood before the chosen one, at most a handful.
+    `left_out`: agents that were passed over, by agent id, with the reason: `declined`, `no-room`, `not-available`, `off-shift`,
+    `skill`; those that concern this contact by name or stood before the chosen one, at most a handful.
     """
 
     rank: int
@@ -200,6 +215,8 @@ class InputRefused(Fact, frozen=True, kw_only=True, tag="centralino.input.refuse
 AnyFact = (
     WriterStarted
     | PoolConfigured
+    | CalendarsExtended
+    | CalendarTurned
     | ContactQueued
     | MessageJoined
     | OfferMade
@@ -217,6 +234,8 @@ AnyFact = (
 
 PoolFact = (
     PoolConfigured
+    | CalendarsExtended
+    | CalendarTurned
     | ContactQueued
     | MessageJoined
     | OfferMade

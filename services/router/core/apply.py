@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from libs.common.events.routing import (
+    CalendarsExtended,
+    CalendarTurned,
     ContactAssigned,
     ContactQueued,
     ContactRequeued,
@@ -29,7 +31,12 @@ from libs.common.events.routing import (
 )
 from services.router.core.apply_contacts import fold_join, fold_queue, fold_requeue, fold_resolve, fold_wrap_up
 from services.router.core.apply_offers import fold_assign, fold_end_offer, fold_offer
-from services.router.core.apply_pool import fold_change_presence, fold_configure
+from services.router.core.apply_pool import (
+    fold_change_presence,
+    fold_configure,
+    fold_extend_calendars,
+    fold_turn_calendar,
+)
 from services.router.core.model import PoolState
 from services.router.core.timers import drop_stale_timers
 from services.router.core.transitions import IllegalFactError
@@ -56,6 +63,8 @@ def _leave(state: PoolState, fact: NoteAdded | InputRefused) -> None:
 
 _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     PoolConfigured: fold_configure,
+    CalendarsExtended: fold_extend_calendars,
+    CalendarTurned: fold_turn_calendar,
     ContactQueued: fold_queue,
     MessageJoined: fold_join,
     OfferMade: fold_offer,

@@ -1,12 +1,12 @@
-"""Folding the configuration and presences. Called by `apply` alone, which checks pool and time."""
+"""Folding the configuration, calendars and presences. Called by `apply` alone, which checks pool and time."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from libs.common.events.routing import PoolConfigured, PresenceChanged
+from libs.common.events.routing import CalendarsExtended, CalendarTurned, PoolConfigured, PresenceChanged
 from services.router.core.apply_shared import agent_of, drop_removed, is_gone
-from services.router.core.entities import Agent, Presence
+from services.router.core.entities import Agent, CalendarState, Presence
 from services.router.core.model import PoolState, rebuild_index
 from services.router.core.transitions import IllegalFactError
 
@@ -25,6 +25,7 @@ def fold_configure(state: PoolState, fact: PoolConfigured) -> None:
             idle_since_ms=at_ms if known is None else known.idle_since_ms,
             units=configured.units,
             last_offer=0 if known is None else known.last_offer,
+            shift=configured.shift,
         )
     for agent in state.agents.values():
         if agent.id not in agents and not is_gone(state, agent):
@@ -35,9 +36,42 @@ def fold_configure(state: PoolState, fact: PoolConfigured) -> None:
     targets = {channel.id: channel.target_ms for channel in fact.channels if channel.target_ms is not None}
     state.channel_targets_ms = {**fact.channel_targets_ms, **targets}
     state.rules = fact.rules
+    state.calendars = {
+        calendar.id: CalendarState(
+            id=calendar.id,
+            spans=calendar.spans,
+            until_ms=calendar.until_ms,
+            open=calendar.id in state.calendars and state.calendars[calendar.id].open,
+            counted_ms=at_ms,
+        )
+        for calendar in fact.calendars
+    }
     state.agents = agents
     state.now_ms = at_ms
     rebuild_index(state)
+
+
+def fold_extend_calendars(state: PoolState, fact: CalendarsExtended) -> None:
+    """Calendars are known for longer."""
+    for calendar in fact.calendars:
+        if calendar.id not in state.calendars:
+            raise IllegalFactError(f"calendar {calendar.id} is not there")
+    at_ms = max(state.now_ms, fact.at_ms)
+    for calendar in fact.calendars:
+        known = state.calendars[calendar.id]
+        extended = replace(known, spans=calendar.spans, until_ms=calendar.until_ms, counted_ms=at_ms)
+        state.calendars[calendar.id] = extended
+        state.index.add_calendar(extended)
+
+
+def fold_turn_calendar(state: PoolState, fact: CalendarTurned) -> None:
+    """A calendar opens or closes."""
+    calendar = state.calendars.get(fact.calendar)
+    if calendar is None or calendar.open == fact.open:
+        raise IllegalFactError(f"calendar {fact.calendar} is not there or was turned already")
+    turned = replace(calendar, open=fact.open, counted_ms=fact.since_ms)
+    state.calendars[turned.id] = turned
+    state.index.turn_calendar(turned, state.agents)
 
 
 def fold_change_presence(state: PoolState, fact: PresenceChanged) -> None:

@@ -15,6 +15,7 @@ from libs.common.events.inputs import (
     Command,
     ConfigurePool,
     ContactReceived,
+    ExtendCalendars,
     FinishWrapUp,
     RejectOffer,
     ResolveContact,
@@ -25,7 +26,7 @@ from libs.common.events.routing import PoolFact
 from services.router.core.decide_commands import add_note, finish_wrap_up, resolve_contact, set_presence
 from services.router.core.decide_messages import receive_contact
 from services.router.core.decide_offers import accept_offer, reject_offer
-from services.router.core.decide_pool import configure_pool
+from services.router.core.decide_pool import configure_pool, extend_calendars
 from services.router.core.model import PoolState
 
 
@@ -43,6 +44,7 @@ _DECISIONS: Final[dict[type, Callable[[PoolState, Any, int], list[PoolFact]]]] =
     AddNote: add_note,
     TimeAdvanced: _advance_time,
     ConfigurePool: configure_pool,
+    ExtendCalendars: extend_calendars,
 }
 
 

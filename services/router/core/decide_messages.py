@@ -9,6 +9,7 @@ from libs.common.events.message import Message
 from libs.common.events.pool import QueueConfiguration
 from libs.common.events.routing import ContactQueued, MessageJoined, PoolFact
 from services.router.core import limits, policies
+from services.router.core.entities import CalendarState
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
 from services.router.core.transitions import JOINABLE
@@ -76,7 +77,7 @@ def _open(
         skills=policies.asked_skills(queue, event.skills),
         priority=priority,
         received_ms=received_ms,
-        due_ms=received_ms + target_ms,
+        due_ms=policies.due_ms(_counting(state, queue), received_ms, target_ms),
         offer_timeout_ms=policies.offer_timeout_ms(queue, state.channels.get(message.channel)),
         queue_asked=asked,
         handles=_handles(message),
@@ -87,6 +88,13 @@ def _open(
         email_references=message.email_references[-limits.EMAIL_REFERENCES_MAX :],
         automatic=message.automatic,
     )
+
+
+def _counting(state: PoolState, queue: QueueConfiguration) -> CalendarState | None:
+    """The calendar whose open time the queue's targets are counted in; None where they are counted in all time."""
+    if not queue.target_in_open_time or queue.hours is None:
+        return None
+    return state.calendars.get(queue.hours)
 
 
 def _contact_id(state: PoolState, event: ContactReceived) -> str:

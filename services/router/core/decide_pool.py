@@ -1,4 +1,4 @@
-"""Deciding what a new configuration of the pool does.
+"""Deciding what a new configuration of the pool does, and calendars that go further.
 
 Queues and agents are replaced as a whole. Agents that stay keep their presence and what they have in hand; new ones start offline;
 what those have who are gone is taken back in settling. Contacts keep what they were queued with (skills, due time, offer time-out), also
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from libs.common.events.inputs import ConfigurePool
-from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration
-from libs.common.events.routing import PoolConfigured, PoolFact
+from libs.common.events.inputs import ConfigurePool, ExtendCalendars
+from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration
+from libs.common.events.routing import CalendarsExtended, PoolConfigured, PoolFact
 from services.router.core import limits, policies
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
@@ -26,7 +26,7 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
     """
     if event.version == state.version:
         return []
-    problem = _limit_problem(event)
+    problem = _limit_problem(event) or _calendar_problem(event)
     if problem is not None:
         return [refuse(event, RefusalReason.LIMIT_REACHED, problem, event.version, now_ms)]
     queues = {queue.id: queue for queue in event.queues}
@@ -42,6 +42,7 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
             channel_targets_ms=event.channel_targets_ms,
             channels=tuple(_bounded_channel(channel) for channel in channels.values()),
             rules=event.rules,
+            calendars=tuple({calendar.id: _in_order(calendar) for calendar in event.calendars}.values()),
         )
     ]
 
@@ -55,6 +56,30 @@ def _bounded_channel(channel: ChannelConfiguration) -> ChannelConfiguration:
     return replace(channel, units=policies.bound(channel.units, 0, limits.UNITS_MAX))
 
 
+def extend_calendars(state: PoolState, event: ExtendCalendars, now_ms: int) -> list[PoolFact]:
+    """Of the calendars in force those that become known for longer; nothing where another router was quicker."""
+    longer: dict[str, Calendar] = {}
+    for calendar in event.calendars:
+        known = longer.get(calendar.id) or state.calendars.get(calendar.id)
+        if known is None or calendar.until_ms <= known.until_ms or len(calendar.spans) > limits.CALENDAR_SPANS_MAX:
+            continue
+        longer[calendar.id] = _in_order(calendar)
+    if not longer:
+        return []
+    return [CalendarsExtended(pool=state.pool, at_ms=now_ms, calendars=tuple(longer.values()))]
+
+
+def _in_order(calendar: Calendar) -> Calendar:
+    """The calendar with spans that are in order and apart; what is not even a span is left out."""
+    spans: list[tuple[int, int]] = []
+    for begin_ms, end_ms in sorted(calendar.spans):
+        if spans and begin_ms <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end_ms))
+        elif begin_ms < end_ms:
+            spans.append((begin_ms, end_ms))
+    return replace(calendar, spans=tuple(spans))
+
+
 def _bounded(agent: AgentConfiguration) -> AgentConfiguration:
     return replace(
         agent,
@@ -64,6 +89,14 @@ def _bounded(agent: AgentConfiguration) -> AgentConfiguration:
         },
         units=None if agent.units is None else policies.bound(agent.units, 0, limits.UNITS_MAX),
     )
+
+
+def _calendar_problem(event: ConfigurePool) -> str | None:
+    if len(event.calendars) > limits.CALENDARS_MAX:
+        return f"A pool has at most {limits.CALENDARS_MAX} calendars."
+    if any(len(calendar.spans) > limits.CALENDAR_SPANS_MAX for calendar in event.calendars):
+        return f"A calendar has at most {limits.CALENDAR_SPANS_MAX} spans."
+    return None
 
 
 def _limit_problem(event: ConfigurePool) -> str | None:

@@ -14,6 +14,8 @@ WHOLE: Final = 1_000_000
 class Desk:
     """Contacts offered, active and in wrap-up. `loads` counts them by channel, `offers_open` those that are offered.
 
+    `available`: he may be offered something; `off_shift`: he is not because of his `shift` alone.
+
     `room` are the channels for which his bit is set. `anchors`: where to look for contacts that wait for somebody like him, see `waiting`.
     `rules` None: nothing but the number on each channel limits him.
     """
@@ -28,10 +30,12 @@ class Desk:
         "loads",
         "mask",
         "number",
+        "off_shift",
         "offers_open",
         "room",
         "room_rules",
         "rules",
+        "shift",
         "skills",
         "units",
         "work",
@@ -51,7 +55,9 @@ class Desk:
         self.work: Final[dict[str, None]] = {}
         self.room: Final[dict[str, None]] = {}
         self.offers_open = 0
+        self.shift: Final = agent.shift
         self.available = False
+        self.off_shift = False
         self.idle_since_ms = agent.idle_since_ms
         self.last_offer = agent.last_offer
 

@@ -1,16 +1,16 @@
-"""What the time brings by itself: offers run out, wrap-ups end, back-offs are over. Decides, and changes no more than the index's marks.
+"""What the time brings by itself: offers run out, wrap-ups end, back-offs are over, calendars turn.
 
-Called by settling; the facts' own makers also by the `decide` modules.
+Decides, and changes no more than the index's marks. Called by settling; the facts' own makers also by the `decide` modules.
 """
 
 from __future__ import annotations
 
 import heapq
 
-from libs.common.events.routing import ContactResolved, OfferExpired, PoolFact
+from libs.common.events.routing import CalendarTurned, ContactResolved, OfferExpired, PoolFact
 from services.router.core import policies
 from services.router.core.entities import Contact
-from services.router.core.index import TIMER_BACKOFF, TIMER_OFFER
+from services.router.core.index import TIMER_BACKOFF, TIMER_CALENDAR, TIMER_OFFER
 from services.router.core.model import PoolState
 from services.router.core.timers import first_timer
 
@@ -21,10 +21,13 @@ def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
         timer = first_timer(state)
         if timer is None or timer[0] > now_ms:
             return None
-        _, kind, of_id = timer
+        due_ms, kind, of_id = timer
         if kind == TIMER_OFFER:
             offer = state.offers[of_id]
             return expire_offer(state, offer.contact_id, now_ms)
+        if kind == TIMER_CALENDAR:
+            is_open = not state.calendars[of_id].open
+            return CalendarTurned(pool=state.pool, at_ms=now_ms, calendar=of_id, open=is_open, since_ms=due_ms)
         if kind != TIMER_BACKOFF:
             return end_wrap_up(state.contacts[of_id], state.pool, now_ms)
         heapq.heappop(state.index.timers)

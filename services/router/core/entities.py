@@ -100,7 +100,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     """An agent. `idle_since_ms`: when he last became available or had something leave his hands.
 
     `removed`: the configuration no longer has him. He stays until settling has taken back what he holds. `units`: what all his contacts
-    together may use. `last_offer`: the number of the last offer made to him, 0 before the first.
+    together may use. `last_offer`: the number of the last offer made to him, 0 before the first. `shift`: the calendar of his shifts.
     """
 
     id: str
@@ -111,3 +111,14 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     removed: bool = False
     units: int | None = None
     last_offer: int = 0
+    shift: str | None = None
+
+
+class CalendarState(msgspec.Struct, frozen=True, array_like=True):
+    """A calendar, and whether it is open by the facts so far. Its next turn is looked for from `counted_ms` on."""
+
+    id: str
+    spans: tuple[tuple[int, int], ...]
+    until_ms: int
+    open: bool
+    counted_ms: int

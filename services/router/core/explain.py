@@ -6,6 +6,7 @@ come to the same as `matching`, which tests compare; it changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from itertools import islice
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 import msgspec
 
 from libs.common.events.routing import OfferMade
+from services.router.core.calendars import next_turn_ms
 from services.router.core.entities import Agent, Contact, Presence
 from services.router.core.model import PoolState
 from services.router.core.strategies import STRATEGIES, OrderKey
@@ -33,11 +35,13 @@ class Obstacle(StrEnum):
     UNITS = "units"
     EXCLUDED = "excluded"
     OFFERS_OPEN = "offers-open"
+    OFF_SHIFT = "off-shift"
+    CLOSED = "closed"
     DECLINED = "declined"
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that stands between an agent and a contact. `subject`: the skill or channel that it is about, or the presence.
+    """One thing that stands between an agent and a contact. `subject`: the skill, channel or calendar that it is about, or the presence.
 
     `asked` and `has`: the level asked for and the agent's, or one more contact and the room in all; units and what is in use of all of
     them, the open offers and their limit in the same way. `until_ms`: when it is over by itself.
@@ -178,6 +182,13 @@ def find_standing(state: PoolState, contact: Contact, now_ms: int) -> Standing:
     )
 
 
+def _closed(state: PoolState, obstacle: Obstacle, calendar_id: str | None) -> Iterator[Blocker]:
+    """The obstacle that a calendar is while it is closed."""
+    calendar = None if calendar_id is None else state.calendars.get(calendar_id)
+    if calendar is not None and not calendar.open:
+        yield Blocker(obstacle=obstacle, subject=calendar.id, until_ms=next_turn_ms(calendar))
+
+
 def find_blockers(state: PoolState, contact: Contact, agent: Agent, now_ms: int) -> tuple[Blocker, ...]:
     """Everything that keeps a waiting contact from being offered to this agent at `now_ms`."""
     if agent.removed:
@@ -190,6 +201,8 @@ def find_blockers(state: PoolState, contact: Contact, agent: Agent, now_ms: int)
         if has < level:
             obstacle = Obstacle.LEVEL if has else Obstacle.SKILL
             blockers.append(Blocker(obstacle=obstacle, subject=skill, asked=level, has=has))
+    blockers.extend(_closed(state, Obstacle.OFF_SHIFT, agent.shift))
+    blockers.extend(_closed(state, Obstacle.CLOSED, state.index.terms.gates.get(contact.queue)))
     desk = state.index.desks[agent.id]
     room = desk.capacity.get(contact.channel, 1)
     if desk.loads.get(contact.channel, 0) >= room:

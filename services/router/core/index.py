@@ -12,9 +12,10 @@ import heapq
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from services.router.core.calendars import next_turn_ms
 from services.router.core.capability import Capability
 from services.router.core.desk import Desk
-from services.router.core.entities import Agent, Contact, Offer, Presence
+from services.router.core.entities import Agent, CalendarState, Contact, Offer, Presence
 from services.router.core.strategies import AgentOrder
 from services.router.core.terms import Terms
 from services.router.core.transitions import JOINABLE, ContactState
@@ -25,6 +26,9 @@ Timer = tuple[int, int, str]  # due, kind, id
 TIMER_OFFER: Final = 0  # The id is the offer's.
 TIMER_WRAP_UP: Final = 1  # The id is the contact's.
 TIMER_BACKOFF: Final = 2  # The id is the contact's.
+TIMER_CALENDAR: Final = 3  # The id is the calendar's.
+
+_NO_CALENDARS: Final[Mapping[str, CalendarState]] = {}
 
 
 class Index:
@@ -34,11 +38,14 @@ class Index:
         "_ended_backoffs",
         "_evictions",
         "_flagged",
+        "_shifts",
         "capability",
+        "closed",
         "desks",
         "dirty_agents",
         "dirty_classes",
         "now_ms",
+        "off_shift",
         "orders",
         "presences",
         "rooms",
@@ -56,15 +63,21 @@ class Index:
         offers: Iterable[Offer],
         now_ms: int,
         terms: Terms,
+        calendars: Mapping[str, CalendarState] = _NO_CALENDARS,
     ) -> None:
         self.now_ms = now_ms
         self.terms: Final = terms
         self.capability: Final = Capability(agents.values())
-        self.waiting: Final = WaitingContacts(self.capability)
+        # Calendars that the facts have not opened. One that is named somewhere and not there closes nothing.
+        self.closed: Final = {calendar.id: None for calendar in calendars.values() if not calendar.open}
+        self._shifts: Final[dict[str, dict[str, None]]] = {}  # Calendar -> the agents whose shifts it is.
+        self.waiting: Final = WaitingContacts(self.capability, self.closed)
         self.desks: Final[dict[str, Desk]] = {}
         self.orders: Final = {
             strategy: AgentOrder(strategy, self.capability.profiles or ()) for strategy in terms.strategies
         }
+        # The agents who would be available if it were their shift, in the same orders.
+        self.off_shift: Final = {strategy: AgentOrder(strategy, ()) for strategy in terms.strategies}
         self.rooms: Final[dict[str, int]] = {}  # Channel -> available agents with room, as bits.
         self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
         self.timers: Final[list[Timer]] = []  # A heap; entries that no longer hold are dropped when they come up.
@@ -81,6 +94,8 @@ class Index:
             self.add_contact(contact)
         for offer in offers:
             heapq.heappush(self.timers, (offer.expires_ms, TIMER_OFFER, offer.id))
+        for calendar in calendars.values():
+            self.add_calendar(calendar)
         for agent in agents.values():
             if agent.removed or self.desks[agent.id].work:
                 self._flag_eviction(agent.id)
@@ -91,6 +106,8 @@ class Index:
         """An agent of this configuration, with nothing in hand yet."""
         desk = Desk(agent, self.capability.numbers[agent.id], self.capability.mask_of(agent), self.terms.room)
         self.desks[agent.id] = desk
+        if agent.shift is not None:
+            self._shifts.setdefault(agent.shift, {})[agent.id] = None
         self.presences[agent.presence] = self.presences.get(agent.presence, 0) + 1
         self.place_agent(agent, self.rooms)
 
@@ -99,6 +116,10 @@ class Index:
         desk = self.desks.pop(agent.id)
         assert not desk.work, "an agent goes empty-handed"
         assert not desk.available, "an agent who goes is not available"
+        for order in self.off_shift.values():
+            order.place(desk, present=False)
+        if agent.shift is not None:
+            del self._shifts[agent.shift][agent.id]
         self._count_presence(agent.presence, -1)
         self.dirty_agents.pop(agent.id, None)
 
@@ -112,14 +133,19 @@ class Index:
     def place_agent(self, agent: Agent, channels: Iterable[str]) -> None:
         """Put an agent where his presence, load, idle time and last offer belong; his load on other `channels` has not changed."""
         desk = self.desks[agent.id]
-        desk.available = agent.presence is Presence.AVAILABLE and not agent.removed
+        present = agent.presence is Presence.AVAILABLE and not agent.removed
+        desk.off_shift = present and agent.shift in self.closed
+        desk.available = present and not desk.off_shift
         desk.idle_since_ms = agent.idle_since_ms
         desk.last_offer = agent.last_offer
         self._place_desk(desk, channels)
 
     def _place_desk(self, desk: Desk, channels: Iterable[str]) -> None:
         for order in self.orders.values():
-            order.place(desk)
+            order.place(desk, present=desk.available)
+        if desk.shift is not None:
+            for order in self.off_shift.values():
+                order.place(desk, present=desk.off_shift)
         # Where channels touch one another, what he has in hand of one changes his room on others.
         for channel in channels if desk.rules is None else tuple(self.rooms):
             self._place_room(desk, channel)
@@ -234,8 +260,9 @@ class Index:
         for decline in contact.declines:
             if decline.until_ms > self.now_ms:
                 heapq.heappush(self.timers, (decline.until_ms, TIMER_BACKOFF, contact.id))
-        group = self.waiting.add(contact, excluded)
-        self.dirty_classes[group.key] = None
+        group = self.waiting.add(contact, excluded, self.terms.gates.get(contact.queue))
+        if group.open:
+            self.dirty_classes[group.key] = None
         place = (contact.queue, contact.channel)
         self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
 
@@ -254,6 +281,27 @@ class Index:
     def add_offer(self, offer: Offer) -> None:
         """An offer runs out some time."""
         heapq.heappush(self.timers, (offer.expires_ms, TIMER_OFFER, offer.id))
+
+    def add_calendar(self, calendar: CalendarState) -> None:
+        """A calendar turns some time."""
+        turn_ms = next_turn_ms(calendar)
+        if turn_ms is not None:
+            heapq.heappush(self.timers, (turn_ms, TIMER_CALENDAR, calendar.id))
+
+    def turn_calendar(self, calendar: CalendarState, agents: Mapping[str, Agent]) -> None:
+        """A calendar is open now, or closed: queues may be offered by it or not, agents are on their shifts or not."""
+        if calendar.open:
+            del self.closed[calendar.id]
+        else:
+            self.closed[calendar.id] = None
+        for key in self.waiting.turn(calendar.id, is_open=calendar.open):
+            if calendar.open:
+                self.dirty_classes[key] = None
+            else:
+                self.dirty_classes.pop(key, None)
+        for agent_id in self._shifts.get(calendar.id, ()):
+            self.place_agent(agents[agent_id], self.rooms)
+        self.add_calendar(calendar)
 
     def end_backoff(self, contact: Contact, timer: Timer) -> None:
         """A back-off of a waiting contact is over at `timer`'s time: it moves to a class with fewer agents left out."""

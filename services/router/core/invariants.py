@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from services.router.core import limits
+from services.router.core.calendars import next_turn_ms
 from services.router.core.entities import Contact, Presence
 from services.router.core.evictions import find_eviction
 from services.router.core.index import Index
@@ -117,7 +118,7 @@ def _check_windows(state: PoolState) -> None:
 def _check_index(state: PoolState) -> None:
     live = state.index
     anew = build_index(state, live.now_ms)
-    for name in ("presences", "threads", "waiting_counts"):
+    for name in ("presences", "threads", "waiting_counts", "closed"):
         _same(name, getattr(live, name), getattr(anew, name))
     _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)
     _same("orders", list(live.orders), list(anew.orders))
@@ -125,6 +126,7 @@ def _check_index(state: PoolState) -> None:
         fresh_order = anew.orders[strategy]
         _same(f"order {strategy}", list(order.keys), list(fresh_order.keys))
         _same(f"places in the order {strategy}", order.placed, fresh_order.placed)
+        _same(f"off shift in the order {strategy}", live.off_shift[strategy].placed, anew.off_shift[strategy].placed)
         _same(f"peers in the order {strategy}", _peers(order), _peers(fresh_order))
     _same("waiting classes", _classes(live), _classes(anew))
     _same("heads", _heads(live), _heads(anew))
@@ -170,6 +172,9 @@ def _names(index: Index, agents: int) -> list[str]:
 def _check_settled(state: PoolState, now_ms: int) -> None:
     for offer in state.offers.values():
         _require(offer.expires_ms > now_ms, f"offer {offer.id} has run out")
+    for calendar in state.calendars.values():
+        turn_ms = next_turn_ms(calendar)
+        _require(turn_ms is None or turn_ms > now_ms, f"calendar {calendar.id} is to be turned")
     for agent in state.agents.values():
         _require(not agent.removed, f"agent {agent.id} is removed and still there")
         _require(find_eviction(state, agent, now_ms) is None, f"agent {agent.id} holds what he must not")

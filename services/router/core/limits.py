@@ -19,6 +19,8 @@ QUEUES_MAX: Final = 10_000
 SKILLS_MAX: Final = 5_000
 SKILLS_PER_AGENT_MAX: Final = 500
 CHANNELS_MAX: Final = 50
+CALENDARS_MAX: Final = 100
+CALENDAR_SPANS_MAX: Final = 1_000
 
 # What a contact may carry. What is beyond is cut, never refused: a customer's message is not lost over a list that is too long.
 SKILLS_PER_CONTACT_MAX: Final = 32

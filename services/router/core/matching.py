@@ -1,8 +1,9 @@
 """Which waiting contact is offered to which agent next.
 
 The rule: of the contacts that at least one eligible agent has room for, the one with the earliest rank, to that of its eligible agents
-who comes first by the strategy of its queue. An agent is eligible when he is available, has every skill at its level, has room on the
-channel and is not in back-off for this contact. Settling applies the rule until no such contact is left.
+who comes first by the strategy of its queue. An agent is eligible when he is available and on his shift, has every skill at its level,
+has room on the channel and is not in back-off for this contact, and the contact's queue is open. Settling applies the rule until no such
+contact is left.
 
 `Matcher` finds that contact without looking at all of them: a pair can only have become possible where the index says `dirty`. It
 changes nothing but these marks.
@@ -117,6 +118,8 @@ class Matcher:
 
 def eligible_agents(index: Index, group: WaitingClass) -> int:
     """The agents that may be offered a contact of this class now, as bits."""
+    if not group.open:
+        return 0
     agents = group.requirement.agents & index.room(group.channel)
     if agents and group.excluded:
         for agent_id in group.excluded:
@@ -198,12 +201,13 @@ def _order_keys(index: Index, order: AgentOrder, agents: int) -> Iterator[OrderK
 def _left_out(index: Index, order: AgentOrder, group: WaitingClass, chosen: Desk) -> dict[str, str]:
     """Who was passed over: agents in back-off for the contact, then those before the chosen one in the order; a handful."""
     left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], "declined")
-    for key in order.keys:
+    for key in heapq.merge(order.keys, index.off_shift[order.strategy].keys):
         if len(left_out) >= limits.LEFT_OUT_MAX or key[3] == chosen.agent_id:
             break
         if key[3] not in left_out:
             desk = index.desks[key[3]]
-            left_out[desk.agent_id] = "no-room" if _fits(desk, group) else "skill"
+            passed_over = "off-shift" if desk.off_shift else "no-room"
+            left_out[desk.agent_id] = passed_over if _fits(desk, group) else "skill"
     return left_out
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
-from services.router.core.entities import Agent, Contact, EndedOffer, Offer
+from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer
 from services.router.core.index import Index
 from services.router.core.terms import Terms, terms_of
 from services.router.core.window import Window
@@ -32,6 +32,7 @@ class PoolState:
     channel_targets_ms: dict[str, int] = field(default_factory=dict)
     channels: dict[str, ChannelConfiguration] = field(default_factory=dict)
     rules: RoutingRules = field(default_factory=RoutingRules)
+    calendars: dict[str, CalendarState] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
@@ -59,7 +60,7 @@ def new_state(pool: str) -> PoolState:
 def build_index(state: PoolState, now_ms: int) -> Index:
     """The index that goes with the rest of the state at this time. Everything in it counts as possibly unsettled."""
     terms = terms_of(state.queues, state.channels, state.rules)
-    return Index(state.agents, state.contacts.values(), state.offers.values(), now_ms, terms)
+    return Index(state.agents, state.contacts.values(), state.offers.values(), now_ms, terms, state.calendars)
 
 
 def rebuild_index(state: PoolState) -> None:

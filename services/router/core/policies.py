@@ -12,6 +12,8 @@ from typing import Final
 from libs.common.events.message import Message
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration
 from services.router.core import limits
+from services.router.core.calendars import add_open_time
+from services.router.core.entities import CalendarState
 
 _MESSAGING_TARGET_MS: Final = 30 * limits.SECOND_MS
 _CHANNEL_TARGETS_MS: Final[dict[str, int]] = {
@@ -66,6 +68,11 @@ def wrap_up_ms(queue: QueueConfiguration | None, channel: ChannelConfiguration |
     if stated is None and channel is not None:
         stated = channel.wrap_up_ms
     return bound(stated or 0, 0, limits.WRAP_UP_MAX_MS)
+
+
+def due_ms(calendar: CalendarState | None, received_ms: int, target_ms: int) -> int:
+    """When a contact should be answered; `calendar`: the one whose open time counts, None: all time does."""
+    return received_ms + target_ms if calendar is None else add_open_time(calendar, received_ms, target_ms)
 
 
 def received_ms(message: Message, now_ms: int) -> int:

@@ -19,7 +19,7 @@ import msgspec
 
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
-from services.router.core.entities import Agent, Contact, EndedOffer, Offer
+from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer
 from services.router.core.model import PoolState, rebuild_index
 from services.router.core.window import Window
 
@@ -54,6 +54,7 @@ class SnapshotSource:
 
     head: _Head
     queues: tuple[QueueConfiguration, ...]
+    calendars: tuple[CalendarState, ...]
     agents: dict[str, Agent]
     contacts: dict[str, Contact]
     offers: dict[str, Offer]
@@ -70,6 +71,7 @@ _OFFERS: Final = 4
 _WINDOW: Final = 5
 _ENDED_OFFERS: Final = 6
 _END: Final = 7
+_CALENDARS: Final = 8
 
 _CONTENT: Final[dict[int, Any]] = {
     _HEAD: _Head,
@@ -80,6 +82,7 @@ _CONTENT: Final[dict[int, Any]] = {
     _WINDOW: tuple[str, int, list[str]],
     _ENDED_OFFERS: tuple[int, dict[str, EndedOffer]],
     _END: int,
+    _CALENDARS: list[CalendarState],
 }
 _WINDOWS: Final = ("messages", "commands", "resolved")
 
@@ -111,6 +114,7 @@ def freeze(state: PoolState) -> SnapshotSource:
             state.rules,
         ),
         queues=tuple(state.queues.values()),
+        calendars=tuple(state.calendars.values()),
         agents=state.agents.copy(),
         contacts=state.contacts.copy(),
         offers=state.offers.copy(),
@@ -193,6 +197,7 @@ def _frame(kind: int, content: Any) -> bytes:
 def _contents(source: SnapshotSource, *, ordered: bool) -> Iterator[tuple[int, Any]]:
     yield _HEAD, source.head
     yield from ((_QUEUES, piece) for piece in _pieces(source.queues))
+    yield from ((_CALENDARS, piece) for piece in _pieces(source.calendars))
     held: tuple[tuple[int, dict[str, Any]], ...] = (
         (_AGENTS, source.agents),
         (_CONTACTS, source.contacts),
@@ -240,6 +245,8 @@ def _take(state: PoolState, windows: dict[str, _Buckets], kind: int, content: An
         _take_head(state, content)
     elif kind == _QUEUES:
         state.queues.update((queue.id, queue) for queue in content)
+    elif kind == _CALENDARS:
+        state.calendars.update((calendar.id, calendar) for calendar in content)
     elif kind == _AGENTS:
         state.agents.update((agent.id, agent) for agent in content)
     elif kind == _CONTACTS:

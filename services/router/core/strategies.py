@@ -64,10 +64,10 @@ class AgentOrder:
         self.peers: Final[dict[int, SortedKeys[OrderKey]]] = {profile: SortedKeys() for profile in profiles}
         self.placed: Final[dict[str, OrderKey]] = {}
 
-    def place(self, desk: Desk) -> None:
-        """Put an agent where he belongs now, or take him out when he is not available."""
+    def place(self, desk: Desk, *, present: bool) -> None:
+        """Put an agent where he belongs now, or take him out when he is not `present`: not one of those who stand here."""
         before = self.placed.get(desk.agent_id)
-        key = self._key(desk) if desk.available else None
+        key = self._key(desk) if present else None
         if key == before:
             return
         peers = self.peers.get(desk.mask)

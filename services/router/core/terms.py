@@ -20,12 +20,15 @@ _NO_ROOM_RULES: Final = RoomRules((), 0)
 class Terms:
     """`strategies`: those that the queues use, the first queue's first. `strategy_by_queue` names one of them for each queue.
 
+    `gates`: for queues that are offered while they are open alone, the calendar that says so.
+
     `room`: what besides the number on each channel limits what an agent has in hand.
     """
 
     strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
     strategy_by_queue: Mapping[str, str] = field(default_factory=dict)
     room: RoomRules = _NO_ROOM_RULES
+    gates: Mapping[str, str] = field(default_factory=dict)
 
     def strategy_of(self, queue: str) -> str:
         """How an agent is chosen for a contact of this queue. One that is gone is treated as the pool's first."""
@@ -41,4 +44,9 @@ def terms_of(
         strategies=tuple(dict.fromkeys(strategies.values())) or (DEFAULT_STRATEGY,),
         strategy_by_queue=strategies,
         room=RoomRules(channels.values(), rules.offers_open_max),
+        gates={
+            queue.id: queue.hours
+            for queue in queues.values()
+            if queue.hours is not None and not queue.offer_when_closed
+        },
     )

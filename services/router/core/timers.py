@@ -1,4 +1,4 @@
-"""What is due when. Offers run out, wrap-ups end, back-offs are over: one heap in the index, read here.
+"""What is due when. Offers run out, wrap-ups end, back-offs are over, calendars turn: one heap in the index, read here.
 
 An entry is never searched for and taken out: it stays until it comes up, and is dropped then when what it was for is no more.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import heapq
 
-from services.router.core.index import TIMER_OFFER, TIMER_WRAP_UP, Timer
+from services.router.core.calendars import next_turn_ms
+from services.router.core.index import TIMER_CALENDAR, TIMER_OFFER, TIMER_WRAP_UP, Timer
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState
 
@@ -16,6 +17,9 @@ def _holds(state: PoolState, timer: Timer) -> bool:
     due_ms, kind, of_id = timer
     if kind == TIMER_OFFER:
         return of_id in state.offers
+    if kind == TIMER_CALENDAR:
+        calendar = state.calendars.get(of_id)
+        return calendar is not None and next_turn_ms(calendar) == due_ms
     contact = state.contacts.get(of_id)
     if contact is None:
         return False

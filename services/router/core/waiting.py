@@ -1,12 +1,14 @@
 """The waiting contacts, arranged so that neither an arrival nor a freed agent looks at more than a few of them.
 
-Contacts that exactly the same agents may take stand in one class (channel, skills asked for, agents in back-off), in the order of
-rank. Of each class only the head can be next. The heads stand in the order of rank by channel and by the class's scarcest skill:
-an agent with room looks under the skills he has. Kept by `index`, asked by `matching`.
+Contacts that exactly the same agents may take stand in one class (channel, skills asked for, agents in back-off, the calendar that lets
+them be offered), in the order of rank. Of each class only the head can be next. The heads of the classes that are open stand in the order
+of rank by channel and by the class's scarcest skill: an agent with room looks under the skills he has. Kept by `index`, asked by
+`matching`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from services.router.core.capability import Capability, Requirement
@@ -14,7 +16,7 @@ from services.router.core.entities import Contact, Skills
 from services.router.core.sorting import SortedKeys
 
 RankKey = tuple[int, int, str]  # due, sequence, contact id
-ClassKey = tuple[str, Skills, tuple[str, ...]]
+ClassKey = tuple[str, Skills, tuple[str, ...], str | None]
 
 
 def rank_key(contact: Contact) -> RankKey:
@@ -23,25 +25,31 @@ def rank_key(contact: Contact) -> RankKey:
 
 
 class WaitingClass:
-    """Contacts that wait for the same agents. `excluded`: agents in back-off for each of them."""
+    """Contacts that wait for the same agents. `excluded`: agents in back-off for each of them. `gate`: the calendar that must be open
+    for them to be offered, None: they are at any time. `open`: whether they are now.
+    """
 
-    __slots__ = ("channel", "contacts", "excluded", "key", "requirement")
+    __slots__ = ("channel", "contacts", "excluded", "gate", "key", "open", "requirement")
 
-    def __init__(self, key: ClassKey, requirement: Requirement) -> None:
+    def __init__(self, key: ClassKey, requirement: Requirement, *, is_open: bool) -> None:
         self.key: Final = key
         self.channel: Final = key[0]
         self.excluded: Final = key[2]
+        self.gate: Final = key[3]
+        self.open = is_open
         self.requirement: Final = requirement
         self.contacts: Final[SortedKeys[RankKey]] = SortedKeys()
 
 
 class WaitingContacts:
-    """Every waiting contact of a pool under one configuration."""
+    """Every waiting contact of a pool under one configuration. `closed`: the calendars that are closed now."""
 
-    __slots__ = ("_capability", "by_contact", "classes", "heads")
+    __slots__ = ("_capability", "_closed", "_gated", "by_contact", "classes", "heads")
 
-    def __init__(self, capability: Capability) -> None:
+    def __init__(self, capability: Capability, closed: Iterable[str] = ()) -> None:
         self._capability: Final = capability
+        self._closed: Final = dict.fromkeys(closed)
+        self._gated: Final[dict[str, dict[ClassKey, None]]] = {}  # Calendar -> the classes that it opens; none empty.
         self.classes: Final[dict[ClassKey, WaitingClass]] = {}
         self.by_contact: Final[dict[str, WaitingClass]] = {}
         # Channel -> anchor -> keys of the heads; no empty entries on either level.
@@ -50,12 +58,15 @@ class WaitingContacts:
     def __len__(self) -> int:
         return len(self.by_contact)
 
-    def add(self, contact: Contact, excluded: tuple[str, ...]) -> WaitingClass:
+    def add(self, contact: Contact, excluded: tuple[str, ...], gate: str | None = None) -> WaitingClass:
         """Put a contact in its class; `excluded` in alphabetical order."""
-        key = (contact.channel, contact.skills, excluded)
+        key = (contact.channel, contact.skills, excluded, gate)
         group = self.classes.get(key)
         if group is None:
-            group = self.classes[key] = WaitingClass(key, self._capability.requirement(contact.skills))
+            requirement = self._capability.requirement(contact.skills)
+            group = self.classes[key] = WaitingClass(key, requirement, is_open=gate not in self._closed)
+            if gate is not None:
+                self._gated.setdefault(gate, {})[key] = None
         mine = rank_key(contact)
         members = group.contacts
         self.by_contact[contact.id] = group
@@ -82,10 +93,37 @@ class WaitingContacts:
             if members:
                 self._add_head(group, members.first())
             else:
-                del self.classes[group.key]
+                self._remove_class(group)
         return group
 
+    def turn(self, calendar: str, *, is_open: bool) -> list[ClassKey]:
+        """A calendar opens or closes: the classes that it does so with."""
+        if is_open:
+            self._closed.pop(calendar, None)
+        else:
+            self._closed[calendar] = None
+        turned = list(self._gated.get(calendar, ()))
+        for key in turned:
+            group = self.classes[key]
+            head = group.contacts.first()
+            if not is_open:
+                self._remove_head(group, head)
+            group.open = is_open
+            if is_open:
+                self._add_head(group, head)
+        return turned
+
+    def _remove_class(self, group: WaitingClass) -> None:
+        del self.classes[group.key]
+        if group.gate is not None:
+            gated = self._gated[group.gate]
+            del gated[group.key]
+            if not gated:
+                del self._gated[group.gate]
+
     def _add_head(self, group: WaitingClass, key: RankKey) -> None:
+        if not group.open:
+            return
         anchors = self.heads.setdefault(group.channel, {})
         keys = anchors.get(group.requirement.anchor)
         if keys is None:
@@ -93,6 +131,8 @@ class WaitingContacts:
         keys.add(key)
 
     def _remove_head(self, group: WaitingClass, key: RankKey) -> None:
+        if not group.open:
+            return
         anchors = self.heads[group.channel]
         keys = anchors[group.requirement.anchor]
         keys.remove(key)

@@ -155,8 +155,8 @@ def test_tells_every_error_at_once_in_the_files_order() -> None:
     assert errors_of(text) == [
         "c.yaml:2:20: pools.care.timezone: unknown time zone; use a name such as Europe/Rome",
         "c.yaml:2:88: pools.care.hours.mon[0]: must be hours such as 09:00-13:00, in quotes",
-        "c.yaml:2:108: pools.care.holidays[0]: must be a country such as IT or a day such as 2026-12-24",
-        "c.yaml:2:112: pools.care.holidays[1]: must be a country such as IT or a day such as 2026-12-24",
+        "c.yaml:2:108: pools.care.holidays[0]: must be a country such as IT, a region of it such as IT-MI, or a day such as 2026-12-24",
+        "c.yaml:2:112: pools.care.holidays[1]: must be a country such as IT, a region of it such as IT-MI, or a day such as 2026-12-24",
         "c.yaml:3:9: pools.sales: must be a mapping; an empty one is {}",
         "c.yaml:5:19: queues.orders.pool: unknown pool cares; did you mean care?",
         "c.yaml:5:43: queues.orders.skills.orders: must be 1 to 5",
@@ -336,7 +336,22 @@ def test_telegram_is_its_own_provider() -> None:
         ),
         ("{hours: {mon: ['22:00-24:01']}}", "hours.mon[0]: must end at 24:00 at the latest"),
         ("{timezone: ../../etc/passwd}", "timezone: unknown time zone; use a name such as Europe/Rome"),
-        ("{holidays: Italy}", "holidays: must be a country such as IT or a day such as 2026-12-24"),
+        (
+            "{holidays: IT-XX}",
+            "holidays: IT has no region 'XX' with holidays of its own; try AG, AL, AN, AO, AP",
+        ),
+        ("{special: {2026-02-30: []}}", "special.2026-02-30: must be a day such as 2026-12-24"),
+        ("{special: {2026-12-24: [9-12]}}", "special.2026-12-24[0]: must be hours such as 09:00-13:00, in quotes"),
+        (
+            "{special: {2026-12-24: ['09:00-13:00', '12:59-14:00']}}",
+            "special: the hours of 2026-12-24 overlap",
+        ),
+        ("{hours: shop}", "hours: unknown calendar shop"),
+        ("{hours: 9}", "hours: must be a mapping"),
+        (
+            "{holidays: Italy}",
+            "holidays: must be a country such as IT, a region of it such as IT-MI, or a day such as 2026-12-24",
+        ),
     ],
 )
 def test_hours_holidays_and_zones_are_checked(pool: str, message: str) -> None:
@@ -446,3 +461,52 @@ def test_a_file_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + CONTRACT.encode())
 
     assert load_configuration(path) == parse_configuration(CONTRACT)
+
+
+CALENDARS = """\
+calendars: {shop: {hours: {mon: ["09:00-10:00"]}}}
+pools: {p: {hours: shop}}
+queues: {q: {pool: p}}
+agents: {a: {name: A, pool: p}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("{pool: p}", "{pool: p, hours: shpo}", "queues.q.hours: unknown calendar shpo; did you mean shop?"),
+        ("name: A", "name: A, shift: always", "agents.a.shift: unknown calendar always"),
+        (
+            "shop: {",
+            "always: {hours: {}}, shop: {",
+            "calendars.always: cannot be the name of a calendar: `hours: always` is a queue that never closes",
+        ),
+        (
+            "hours: shop}",
+            "hours: shop, holidays: IT}",
+            "pools.p.holidays: the hours are those of a calendar, whose holidays count: write them there",
+        ),
+    ],
+)
+def test_calendars_are_named_where_they_are(before: str, after: str, message: str) -> None:
+    (error,) = errors_of(CALENDARS.replace(before, after))
+
+    assert error.partition(": ")[2] == message
+
+
+def test_a_queue_may_go_by_its_own_hours_a_calendar_or_none() -> None:
+    text = CALENDARS.replace(
+        "q: {pool: p}", "q: {pool: p}, r: {pool: p, hours: {tue: []}}, s: {pool: p, hours: always}"
+    )
+
+    queues = parse_configuration(text).queues
+
+    assert [queues[name].hours for name in "qrs"] == [None, {"tue": ()}, "always"]
+
+
+def test_offering_while_closed_means_something_only_where_something_closes() -> None:
+    text = a_configuration(queue=", offer_when_closed: true")
+
+    (warning,) = examine_configuration(text).warnings
+
+    assert warning.message == "changes nothing: neither the queue nor its pool has hours"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from libs.common.configuration.calendars import Span
 from libs.common.configuration.models import Agent, Pool, PoolChannel, Routing
+from libs.common.configuration.opening import DAY_MS
 from libs.common.events.pool import ChannelConfiguration
+from libs.common.events.routing import CalendarsExtended
 from libs.common.log.streams import partition_of
-from services.router.pools import configured_pools, pool_configuration
+from libs.common.testing.builders import START_MS
+from services.router.calendars import Extensions
+from services.router.core.step import new_state, step
+from services.router.pools import configured_pools, openings_by_pool, pool_configuration, with_calendars
 from tests.support.routing import a_configuration
 
 
@@ -56,3 +62,41 @@ def test_what_limits_and_orders_agents_goes_to_the_router() -> None:
     assert found.rules.offers_open_max == 2
     assert {queue.strategy for queue in found.queues} == {"round_robin"}
     assert [agent.units for agent in found.agents] == [150]
+
+
+HOURS = Pool(timezone="Europe/Rome", hours={"mon-fri": (Span(from_minute=540, to_minute=1020),)}, holidays=("IT",))
+
+
+def test_the_version_follows_from_the_hours_and_not_from_the_day_they_are_worked_out_on() -> None:
+    one = a_configuration(pools={"care": HOURS})
+    other = a_configuration(pools={"care": HOURS.model_copy(update={"holidays": ("IT-MI",)})})
+    plain = pool_configuration(one, "care")
+    openings = openings_by_pool(one, ("care",))["care"]
+    today = with_calendars(plain, openings, START_MS)
+    tomorrow = with_calendars(plain, openings, START_MS + DAY_MS)
+    assert today.calendars != tomorrow.calendars
+    assert today.version == tomorrow.version == plain.version
+    assert pool_configuration(other, "care").version != plain.version
+    assert [queue.hours for queue in plain.queues] == ["pool:care"] * len(plain.queues)
+
+
+def test_calendars_are_extended_once_and_only_when_little_is_left() -> None:
+    # given a pool whose calendars were worked out on the first day
+    configuration = a_configuration(pools={"care": HOURS})
+    openings = openings_by_pool(configuration, ("care",))
+    state = new_state("care")
+    step(state, with_calendars(pool_configuration(configuration, "care"), openings["care"], START_MS), START_MS)
+    pools = {"care": state}
+    extensions = Extensions(openings)
+    # when days pass
+    assert extensions.due(pools, START_MS + 29 * DAY_MS) == []
+    [extension] = extensions.due(pools, START_MS + 31 * DAY_MS)
+    # then one is asked for, and none more while that is on its way
+    assert extensions.due(pools, START_MS + 31 * DAY_MS + 1) == []
+    # and another router, which asks too, changes nothing by it
+    [other] = Extensions(openings).due(pools, START_MS + 31 * DAY_MS)
+    assert isinstance(step(state, extension, START_MS + 31 * DAY_MS)[0], CalendarsExtended)
+    assert not any(isinstance(fact, CalendarsExtended) for fact in step(state, other, START_MS + 31 * DAY_MS))
+    # and a month later it begins again
+    assert extensions.due(pools, START_MS + 60 * DAY_MS) == []
+    assert len(extensions.due(pools, START_MS + 62 * DAY_MS)) == 1
