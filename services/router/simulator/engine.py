@@ -1,0 +1,257 @@
+"""The simulation itself: virtual time, one heap of what is to happen, and the router's own `step` for every decision.
+
+The core gets the inputs that it gets from the log (`ContactReceived`, `AcceptOffer`, `ResolveContact`, `SetPresence`, `TimeAdvanced` when
+something is due ...), and what people do next follows from the facts that come out. Nothing of the routing is modelled here.
+
+A customer whose patience ends hangs up while the core does not know: it has no input for that yet. His contact keeps its place and takes
+none of anybody's time once it is offered, so that all others fare as they would if it were gone.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from libs.common.events.inputs import (
+    AcceptOffer,
+    AnyInput,
+    ContactReceived,
+    FinishWrapUp,
+    RejectOffer,
+    ResolveContact,
+    TimeAdvanced,
+)
+from libs.common.events.routing import (
+    ContactAssigned,
+    ContactRequeued,
+    ContactResolved,
+    OfferMade,
+    PoolFact,
+    WrapUpStarted,
+)
+from services.router.core.step import new_state, next_deadline_ms, step
+from services.router.core.transitions import ContactState
+
+_PROGRESS_EVERY: Final = 2_000
+
+_WAITING: Final = frozenset({ContactState.QUEUED, ContactState.OFFERED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A contact to come, and what will be true of it whoever takes it.
+
+    `handling_ms` is from being assigned to the end of the conversation, `wrap_up_ms` how soon after that the agent says that he is done
+    (None: when the wrap-up's time is over). `patience_ms`: when the customer leaves if nobody has taken the contact (None: never).
+    """
+
+    at_ms: int
+    event: ContactReceived
+    handling_ms: int
+    patience_ms: int | None = None
+    wrap_up_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an agent does about an offer, so long after it was made."""
+
+    delay_ms: int
+    accepts: bool = True
+
+
+class Answering(Protocol):
+    """How agents answer offers."""
+
+    def __call__(self, offer: OfferMade) -> Answer | None:
+        """The answer to this offer; None when it is left to run out."""
+        ...
+
+
+class Observer(Protocol):
+    """Is told of everything that happens, in order."""
+
+    def note(self, fact: PoolFact) -> None:
+        """A fact."""
+        ...
+
+    def customer_left(self, contact_id: str, at_ms: int) -> None:
+        """A customer's patience has ended before anybody took the contact."""
+        ...
+
+
+def answer_at_once(offer: OfferMade) -> Answer:
+    """Every offer is accepted in the moment in which it is made."""
+    return Answer(0)
+
+
+_Event = tuple[int, int, Callable[..., None], Any]
+
+
+class Simulation:
+    """One run of one pool.
+
+    `inputs`: configuration and presences, each with its time, in order. `arrivals`: in order too; both are read as far as needed. The run
+    ends at `end_ms`, or when nothing is left that could happen.
+    """
+
+    def __init__(
+        self,
+        pool: str,
+        *,
+        inputs: Iterable[tuple[int, AnyInput]],
+        arrivals: Iterable[Arrival],
+        observer: Observer,
+        answering: Answering = answer_at_once,
+        end_ms: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.state: Final = new_state(pool)
+        self.now_ms = 0
+        self._pool: Final = pool
+        self._inputs: Final[Iterator[tuple[int, AnyInput]]] = iter(inputs)
+        self._arrivals: Final[Iterator[Arrival]] = iter(arrivals)
+        self._observer: Final = observer
+        self._answering: Final = answering
+        self._end_ms: Final = end_ms
+        self._progress: Final = progress
+        self._heap: Final[list[_Event]] = []
+        self._scheduled = 0
+        self._commands = 0
+        self._open: Final[dict[str, Arrival]] = {}
+        self._gone: Final[dict[str, None]] = {}
+        # Contact -> how often it was assigned: what was to happen at the end of an earlier assignment no longer does.
+        self._assignments: Final[dict[str, int]] = {}
+
+    def run(self) -> None:
+        """From the first input to the end."""
+        self._next_input()
+        self._next_arrival()
+        heap, state = self._heap, self.state
+        happened = 0
+        while True:
+            due_ms = next_deadline_ms(state)
+            if heap and (due_ms is None or heap[0][0] < due_ms):
+                at_ms, _, act, subject = heapq.heappop(heap)
+            elif due_ms is not None:
+                at_ms, act, subject = due_ms, self._advance, None
+            else:
+                return
+            if self._end_ms is not None and at_ms > self._end_ms:
+                self.now_ms = self._end_ms
+                return
+            self.now_ms = max(self.now_ms, at_ms)
+            act(subject)
+            happened += 1
+            if self._progress is not None and happened % _PROGRESS_EVERY == 0:
+                self._progress(self.now_ms)
+
+    # What happens
+
+    def _schedule(self, at_ms: int, act: Callable[..., None], subject: Any) -> None:
+        self._scheduled += 1
+        heapq.heappush(self._heap, (at_ms, self._scheduled, act, subject))
+
+    def _next_input(self) -> None:
+        following = next(self._inputs, None)
+        if following is not None:
+            self._schedule(following[0], self._take_input, following[1])
+
+    def _next_arrival(self) -> None:
+        following = next(self._arrivals, None)
+        if following is not None:
+            self._schedule(following.at_ms, self._arrive, following)
+
+    def _take_input(self, event: AnyInput) -> None:
+        # The next one goes first into the heap, so that inputs of one moment come before what they lead to.
+        self._next_input()
+        self._decide(event)
+
+    def _arrive(self, arrival: Arrival) -> None:
+        contact_id = arrival.event.contact_id
+        self._open[contact_id] = arrival
+        self._decide(arrival.event)
+        # After what the arrival leads to at once: who is answered in the same moment has not left.
+        if arrival.patience_ms is not None:
+            self._schedule(self.now_ms + arrival.patience_ms, self._leave, contact_id)
+        self._next_arrival()
+
+    def _advance(self, _: None) -> None:
+        self._decide(TimeAdvanced(pool=self._pool, now_ms=self.now_ms))
+
+    def _leave(self, contact_id: str) -> None:
+        contact = self.state.contacts.get(contact_id)
+        if contact is not None and contact.state in _WAITING:
+            self._gone[contact_id] = None
+            self._observer.customer_left(contact_id, self.now_ms)
+
+    def _accept(self, offer: OfferMade) -> None:
+        if offer.offer_id in self.state.offers:
+            self._decide(AcceptOffer(**self._by(offer.agent_id), offer_id=offer.offer_id))
+
+    def _reject(self, offer: OfferMade) -> None:
+        if offer.offer_id in self.state.offers:
+            self._decide(RejectOffer(**self._by(offer.agent_id), offer_id=offer.offer_id))
+
+    def _resolve(self, assignment: tuple[str, str, int]) -> None:
+        contact_id, agent_id, number = assignment
+        if self._assignments.get(contact_id) == number:
+            self._decide(ResolveContact(**self._by(agent_id), contact_id=contact_id))
+
+    def _finish(self, wrap_up: WrapUpStarted) -> None:
+        if wrap_up.contact_id in self.state.contacts:
+            self._decide(FinishWrapUp(**self._by(wrap_up.agent_id), contact_id=wrap_up.contact_id))
+
+    def _by(self, agent_id: str) -> dict[str, Any]:
+        self._commands += 1
+        return {"pool": self._pool, "command_id": f"s{self._commands}", "agent_id": agent_id}
+
+    # What follows
+
+    def _decide(self, event: AnyInput) -> None:
+        for fact in step(self.state, event, self.now_ms):
+            self._observer.note(fact)
+            follow = _FOLLOWING.get(type(fact))
+            if follow is not None:
+                follow(self, fact)
+
+    def _follow_offer(self, fact: OfferMade) -> None:
+        if fact.contact_id in self._gone:
+            self._schedule(self.now_ms, self._accept, fact)
+            return
+        answer = self._answering(fact)
+        if answer is not None and self.now_ms + answer.delay_ms < fact.expires_ms:
+            self._schedule(self.now_ms + answer.delay_ms, self._accept if answer.accepts else self._reject, fact)
+
+    def _follow_assignment(self, fact: ContactAssigned) -> None:
+        number = self._assignments.get(fact.contact_id, 0) + 1
+        self._assignments[fact.contact_id] = number
+        handling_ms = 0 if fact.contact_id in self._gone else self._open[fact.contact_id].handling_ms
+        self._schedule(self.now_ms + handling_ms, self._resolve, (fact.contact_id, fact.agent_id, number))
+
+    def _follow_requeue(self, fact: ContactRequeued) -> None:
+        self._assignments[fact.contact_id] += 1
+
+    def _follow_wrap_up(self, fact: WrapUpStarted) -> None:
+        if fact.contact_id in self._gone:
+            self._schedule(self.now_ms, self._finish, fact)
+            return
+        wrap_up_ms = self._open[fact.contact_id].wrap_up_ms
+        if wrap_up_ms is not None and self.now_ms + wrap_up_ms < fact.until_ms:
+            self._schedule(self.now_ms + wrap_up_ms, self._finish, fact)
+
+    def _follow_resolve(self, fact: ContactResolved) -> None:
+        del self._open[fact.contact_id]
+        self._gone.pop(fact.contact_id, None)
+        self._assignments.pop(fact.contact_id, None)
+
+
+_FOLLOWING: Final[dict[type, Callable[[Simulation, Any], None]]] = {
+    OfferMade: Simulation._follow_offer,
+    ContactAssigned: Simulation._follow_assignment,
+    ContactRequeued: Simulation._follow_requeue,
+    WrapUpStarted: Simulation._follow_wrap_up,
+    ContactResolved: Simulation._follow_resolve,
+}

@@ -1,0 +1,52 @@
+"""`centralino simulate` through its own command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from services.cli.commands import centralino
+from services.router.simulator.cases import erlang_c_case, priority_case
+from services.router.simulator.proof import simulate_case
+from services.router.simulator.proof_document import render_charts, render_proof, sweep_cases
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(centralino, ["simulate", *arguments])
+
+
+def test_nothing_to_simulate_is_told() -> None:
+    result = run()
+
+    assert result.exit_code == 2
+    assert "say what to simulate" in result.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "images").write_text("a file")
+
+    result = run("--proof", "--docs", str(tmp_path / "docs"))
+
+    assert result.exit_code == 2
+    assert "--docs" in result.stderr
+
+
+@pytest.mark.parametrize("contacts", [300])
+def test_the_page_has_every_measure_and_its_charts(contacts: int) -> None:
+    # given short runs
+    cases = (erlang_c_case(10, 8.0), erlang_c_case(20, 18.0), priority_case(10, (3.0, 3.0, 3.0)))
+    results = [simulate_case(case, contacts, 1) for case in cases]
+    sweep = [simulate_case(case, contacts, 1) for case in sweep_cases()]
+
+    # when
+    page, charts = render_proof(results, 1, "images"), render_charts(results, sweep)
+
+    # then
+    assert "300 contacts" in page
+    assert page.count("| 10 agents, load 8 |") == 4
+    assert page.count("| 10 agents, loads 3, 3, 3 | mean wait, class ") == 3
+    assert all(f"](images/{name})" in page for name in charts)
+    assert "\n\n## Erlang C\n\n" in page
