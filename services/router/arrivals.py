@@ -7,7 +7,7 @@ between two polls. Called by a tenure's loop. It must not look into what it hand
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from libs.common.clock import Clock
 from libs.common.log.port import Reader, Record
@@ -26,16 +26,18 @@ class Arrivals:
         self._stopped: Final = asyncio.create_task(stop.wait(), name="arrivals stop")
         self._poll: asyncio.Task[list[Record]] | None = None
 
-    async def take(self, wait_ms: int | None) -> list[Record]:
-        """The next inputs; empty when `wait_ms` has passed before any came (None: no deadline), when it is time to stop, and now and
-        then for no reason. Raises what the reader raises.
+    async def take(self, wait_ms: int | None, *, until: asyncio.Task[Any] | None = None) -> list[Record]:
+        """The next inputs; empty when `wait_ms` has passed before any came (None: no deadline), when `until` is done, when it is time to
+        stop, and now and then for no reason. Raises what the reader raises.
         """
         if self._poll is None:
             records = await self._reader.poll(max_records=self._records_max)
             if records:
                 return records
             self._poll = asyncio.create_task(self._wait_for_records(), name="arrivals poll")
-        waited_for: list[asyncio.Task[object]] = [self._poll, self._stopped]
+        waited_for: list[asyncio.Task[Any]] = [self._poll, self._stopped]
+        if until is not None:
+            waited_for.append(until)
         alarm = None if wait_ms is None else asyncio.create_task(self._sleep(wait_ms), name="arrivals alarm")
         if alarm is not None:
             waited_for.append(alarm)

@@ -11,7 +11,7 @@ from typing import Final
 
 from libs.common.events.routing import PoolFact
 from libs.common.log.port import NewRecord
-from services.router.origin import Origin, envelope_bytes_max, fact_records
+from services.router.origin import Origin, fact_records
 from services.router.settings import RouterSettings
 
 # What one input causes by itself, before settling: at most an offer that ran out and the refusal of its answer.
@@ -42,19 +42,37 @@ class FactBatch:
 
     def parts(self, facts: Sequence[PoolFact], origin: Origin) -> Sequence[Part]:
         """One input's facts, in order, in parts that fit. What the input caused by itself is in the first of them."""
-        records = fact_records(
-            facts, origin, partition=self._partition, term=self._term, first_index=self._next_index(origin, len(facts))
-        )
-        envelope_bytes = envelope_bytes_max(origin)
-        whole_bytes = sum([len(record.value) for record in records]) + len(records) * envelope_bytes
+        return self._parts(facts, self._make_records(facts, origin))
+
+    def put(self, facts: Sequence[PoolFact], origin: Origin) -> Sequence[Part]:
+        """Put one input's facts in, behind what is there, where there is room for all. Otherwise nothing is put in, and these are their
+        `parts`.
+        """
+        records = self._make_records(facts, origin)
+        size_bytes = self._size_bytes
+        for record in records:
+            size_bytes += record.size_max
+        if len(self.records) + len(records) > self._records_max or size_bytes > self._bytes_max:
+            return self._parts(facts, records)
+        self.records += records
+        self._facts += facts
+        self._size_bytes = size_bytes
+        return ()
+
+    def _make_records(self, facts: Sequence[PoolFact], origin: Origin) -> list[NewRecord]:
+        first_index = self._next_index(origin, len(facts))
+        return fact_records(facts, origin, partition=self._partition, term=self._term, first_index=first_index)
+
+    def _parts(self, facts: Sequence[PoolFact], records: Sequence[NewRecord]) -> Sequence[Part]:
+        whole_bytes = sum([record.size_max for record in records])
         if len(records) <= self._records_max and whole_bytes <= self._bytes_max:
             return [Part(facts=facts, records=records, size_bytes=whole_bytes)]
-        return list(self._cut(facts, records, envelope_bytes))
+        return list(self._cut(facts, records))
 
-    def _cut(self, facts: Sequence[PoolFact], records: Sequence[NewRecord], envelope_bytes: int) -> Iterator[Part]:
+    def _cut(self, facts: Sequence[PoolFact], records: Sequence[NewRecord]) -> Iterator[Part]:
         first, size_bytes = 0, 0
         for index, record in enumerate(records):
-            record_size = len(record.value) + envelope_bytes
+            record_size = record.size_max
             full = index - first >= self._records_max or size_bytes + record_size > self._bytes_max
             if full and index > first and index >= OWN_FACTS_MAX:
                 yield Part(facts=facts[first:index], records=records[first:index], size_bytes=size_bytes)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+import msgspec
 
 from libs.common.errors import PoisonError
 from libs.common.events.codec import (
@@ -33,8 +34,7 @@ _ENVELOPE_BYTES: Final = 640
 _WRITER_STARTED_TYPE: Final = type_of(WriterStarted(writer_id=""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The input that facts come from: its offset, its id (their cause), and the correlation id that runs through."""
 
     input_offset: int
@@ -44,22 +44,14 @@ class Origin:
 
 def origin_of(record: Record) -> Origin:
     """The origin that an input's record is to its facts. Raises PoisonError where its envelope lacks an id."""
-    causation = correlation = None
-    for name, value in record.headers:
-        if name == "ce_id":
-            causation = value
-        elif name == "correlationid":
-            correlation = value
-        else:
-            continue
-        if causation is not None and correlation is not None:
-            break
+    found = dict(record.headers)
+    causation = found.get("ce_id")
     if causation is None:
         raise PoisonError(f"{record.stream}/{record.partition}@{record.offset}: header missing: ce_id")
     return Origin(
         input_offset=record.offset,
         causation_id=causation.decode("utf-8", "replace"),
-        correlation_id="" if correlation is None else correlation.decode("utf-8", "replace"),
+        correlation_id=found.get("correlationid", b"").decode("utf-8", "replace"),
     )
 
 
@@ -78,6 +70,7 @@ def fact_records(
 
     The same as `encode_record` makes of each, with what they share made once.
     """
+    envelope_bytes = envelope_bytes_max(origin)
     prefix = b"%d-%d-%d-" % (partition, term, origin.input_offset)
     shared = (
         ("correlationid", origin.correlation_id.encode()),
@@ -86,17 +79,21 @@ def fact_records(
         (HEADER_INPUT_OFFSET, b"%d" % origin.input_offset),
     )
     records = []
-    for index, fact in enumerate(facts, first_index):
-        headers: Headers = (
-            *_type_headers(type(fact)),
-            ("ce_id", b"%b%d" % (prefix, index)),
-            ("ce_time", encode_time(fact.at_ms)),
-            *shared,
-        )
+    at_ms, index = -1, first_index
+    for fact in facts:
+        if fact.at_ms != at_ms:  # Nearly always the same for all.
+            at_ms = fact.at_ms
+            at = ("ce_time", encode_time(at_ms))
+        identity = ("ce_id", b"%b%d" % (prefix, index))
         contact_id = getattr(fact, "contact_id", None)
-        if contact_id is not None:
-            headers = (*headers, ("ce_subject", contact_id.encode()))
-        records.append(NewRecord(key=fact.pool, value=encode_value(fact), headers=headers))
+        headers: Headers = (
+            (*_type_headers(type(fact)), identity, at, *shared)
+            if contact_id is None
+            else (*_type_headers(type(fact)), identity, at, *shared, ("ce_subject", contact_id.encode()))
+        )
+        value = encode_value(fact)
+        records.append(NewRecord(key=fact.pool, value=value, headers=headers, size_max=len(value) + envelope_bytes))
+        index += 1
     return records
 
 

@@ -20,11 +20,12 @@ from libs.common.log.port import Claim, EventLog
 from libs.common.log.streams import ROUTING_INPUTS
 from libs.common.logging import get_logger
 from libs.common.metrics import Metrics
+from services.router.deliveries import DeposedError
 from services.router.metrics import PartitionMetrics
 from services.router.partition import PartitionWorker, Phase
 from services.router.pools import configured_pools, openings_by_pool
 from services.router.settings import RouterSettings
-from services.router.tenure import DeadLetterOffice, DeposedError, Partition
+from services.router.tenure import DeadLetterOffice, Partition
 
 GROUP: Final = "router"
 LOG: Final = "log"

@@ -1,9 +1,8 @@
 """One writer's time with one partition: from its `WriterStarted` to its end, by revocation, failure or a newer writer.
 
-The loop: take inputs, decide each, append all that follows as one batch, go on. The state is trusted only while appends succeed
-without a gap; whatever else happens ends the tenure, and the worker begins another one from the log. The writer is fenced by the log
-alone: a gap before its own batch means that somebody else wrote, and if that was a newer `WriterStarted`, nobody counts what this
-one appended (see `libs.common.log.fence`).
+The loop: take inputs, decide each, send all that follows as one batch, and decide the next ones while it is under way. The state is
+trusted only while appends succeed without a gap (see `deliveries`); whatever else happens ends the tenure, and the worker begins another
+one from the log. The writer is fenced by the log alone (see `libs.common.log.fence`).
 """
 
 from __future__ import annotations
@@ -18,9 +17,8 @@ from libs.common.clock import Clock
 from libs.common.configuration.opening import Opening
 from libs.common.errors import CentralinoError, OffsetOutOfRangeError, OutageError, PoisonError
 from libs.common.events.codec import decode_event
-from libs.common.events.inputs import AnyInput, ConfigurePool, ContactReceived, ExtendCalendars, TimeAdvanced
+from libs.common.events.inputs import ConfigurePool, ContactReceived, ExtendCalendars, TimeAdvanced
 from libs.common.events.routing import InputRefused, PoolFact
-from libs.common.log.fence import Fence
 from libs.common.log.port import Appended, EventLog, NewRecord, Record, Writer
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
 from libs.common.logging import get_logger
@@ -29,8 +27,9 @@ from services.router.batch import FactBatch
 from services.router.calendars import Extensions
 from services.router.core.refusals import RefusalReason
 from services.router.core.snapshot import freeze
+from services.router.deliveries import Deliveries, DeposedError
 from services.router.log_time import LogTime
-from services.router.origin import Origin, new_writer_id, origin_of, shell_input_record, writer_started_record
+from services.router.origin import new_writer_id, origin_of, shell_input_record, writer_started_record
 from services.router.pools import with_calendars
 from services.router.recovery import Recovered, recover
 from services.router.routing_state import RoutingState
@@ -39,11 +38,8 @@ from services.router.snapshot import FrozenState
 from services.router.snapshot_schedule import SnapshotReport, SnapshotSchedule
 from services.router.timers import Timers
 
-_GAP_WAIT_MS: Final = 1000
-
-
-class DeposedError(CentralinoError):
-    """A newer writer has taken the partition over; what this one appends counts for nobody."""
+# So many inputs are decided in one go. Between two goes all else has its turn, sending the batch under way first of all.
+_INPUTS_AT_ONCE: Final = 32
 
 
 class OvertakenError(OutageError):
@@ -121,8 +117,7 @@ class Tenure:
     ) -> None:
         self.term: Final = started.first_offset
         self.state: Final = recovered.state
-        self.next_input = self.appended_input = next_input
-        self.next_output = started.last_offset + 1
+        self.next_input = next_input
         self._partition: Final = partition
         self._writer: Final = writer
         self._writer_id: Final = writer_id
@@ -134,7 +129,15 @@ class Tenure:
         self._inputs_appended = 0
         self._configured_at: dict[str, int] = {}
         self._log_time: Final = LogTime()
-        self._batch: Final = FactBatch(partition.settings, partition=partition.number, term=self.term)
+        self._deliveries: Final = Deliveries(
+            partition.log,
+            FactBatch(partition.settings, partition=partition.number, term=self.term),
+            self._append,
+            self._count,
+            partition=partition.number,
+            started=started,
+            next_input=next_input,
+        )
         self._snapshots: Final = SnapshotSchedule(
             partition.log,
             partition.settings,
@@ -145,13 +148,18 @@ class Tenure:
             on_written=partition.observer.snapshot_written,
         )
 
+    @property
+    def appended_input(self) -> int:
+        """See the class."""
+        return self._deliveries.appended_input
+
     async def settle(self) -> None:
         """Finish the settling that an earlier writer's last batch may have ended in the middle of, and tell changed pools so."""
         facts = self.state.settle()
         if facts:
             assert self._last is not None, "a snapshot is taken of a settled state"
-            await self._collect(facts, self._last)
-            await self._append_facts()
+            await self._deliveries.collect(facts, self._last, self.next_input)
+            await self._deliveries.send_all(self.next_input)
         for pool, configuration in self._partition.configured.items():
             if self.state.version(pool) != configuration.version:
                 openings = self._partition.openings.get(pool, {})
@@ -169,13 +177,18 @@ class Tenure:
     async def _serve(self) -> None:
         while not self._stop.is_set():
             deadlines = self.state.deadlines()
-            records = await self._arrivals.take(self._timers.wait_ms(deadlines, self._now_ms()))
+            records = await self._arrivals.take(
+                self._timers.wait_ms(deadlines, self._now_ms()),
+                until=self._deliveries.under_way,
+            )
             if records:
                 await self._decide(records)
                 deadlines = self.state.deadlines()
                 self._timers.decided(self.next_input, deadlines)
+            if self._deliveries.free:
+                await self._deliveries.send(self.next_input)
             if self._stop.is_set():
-                return
+                break
             for deadline in self._timers.due(deadlines, self._now_ms()):
                 deadline_ms, pool = deadline
                 # The deadline itself, not our clock's time: a clock that runs ahead cannot carry the pool's time away.
@@ -184,68 +197,67 @@ class Tenure:
                 await self._append_input(extension)
             self._snapshots.tend()
             if self._snapshots.due(self._now_ms()):
+                # A snapshot holds nothing that is not on the log.
+                await self._deliveries.send_all(self.next_input)
                 self._snapshots.begin(self._freeze, self._now_ms())
+        await self._deliveries.send_all(self.next_input)
 
     async def close(self) -> None:
         """Let go of the reader, the writer and a snapshot under way."""
         await self._snapshots.close()
         await self._arrivals.close()
         await self._writer.close()
+        await self._deliveries.close()
 
     async def _decide(self, records: Sequence[Record]) -> None:
-        """Decide these inputs and append what follows: one batch, or several where it is much; never half an input's in one."""
-        started_s = time.perf_counter()
-        for record in records:
-            try:
-                origin = origin_of(record)
-                event = decode_event(record)
-                facts = self.state.decide(event, record.timestamp_ms)
-            except PoisonError as error:
-                # First put aside, then passed over: a crash in between puts it aside again, under the same id.
-                await self._partition.dead_letters.put(record, error)
-            else:
-                if self._came_too_early(event, facts, record.offset):
-                    # It goes behind the configuration before its refusal is on the log: no crash in between loses it.
-                    await self._append(ROUTING_INPUTS, (_copy_of(record),))
-                elif (refused := _refused_message(event, facts)) is not None:
-                    # Its provider was told that we have it. Where it came from is mended some time, and then it is put back.
-                    await self._partition.dead_letters.keep(record, MessageNotRoutedError(refused.detail))
-                await self._collect(facts, origin)
-            self.next_input = record.offset + 1
-        self._partition.observer.decided(len(records), time.perf_counter() - started_s)
-        await self._append_facts()
-        self.appended_input = self.next_input
+        """Decide these inputs and put what follows into the batch in hand; where it is full, it is sent. Never half an input's in one."""
+        seconds = 0.0
+        for first in range(0, len(records), _INPUTS_AT_ONCE):
+            if first or self._deliveries.under_way is not None:
+                await asyncio.sleep(0)
+            started_s = time.perf_counter()
+            for record in records[first : first + _INPUTS_AT_ONCE]:
+                try:
+                    origin = origin_of(record)
+                    event = decode_event(record)
+                    facts = self.state.decide(event, record.timestamp_ms)
+                except PoisonError as error:
+                    # First put aside, then passed over: a crash in between puts it aside again, under the same id.
+                    await self._partition.dead_letters.put(record, error)
+                else:
+                    if facts:
+                        if isinstance(event, ContactReceived):
+                            await self._save_refused(event, facts, record)
+                        await self._deliveries.collect(facts, origin, self.next_input)
+                self.next_input = record.offset + 1
+            seconds += time.perf_counter() - started_s
+        self._partition.observer.decided(len(records), seconds)
         self._snapshots.count(len(records))
 
-    def _came_too_early(self, event: AnyInput, facts: Sequence[PoolFact], offset: int) -> bool:
+    async def _save_refused(self, event: ContactReceived, facts: Sequence[PoolFact], record: Record) -> None:
+        """A message is not lost by a refusal: because its pool is not configured here, or not yet, has no queue or is full."""
+        refused = next((fact for fact in facts if isinstance(fact, InputRefused)), None)
+        if refused is None:
+            return
+        if self._came_too_early(event, refused, record.offset):
+            # It goes behind the configuration before its refusal is on the log: no crash in between loses it.
+            await self._append(ROUTING_INPUTS, (_copy_of(record),))
+        else:
+            # Its provider was told that we have it. Where it came from is mended some time, and then it is put back.
+            await self._partition.dead_letters.keep(record, MessageNotRoutedError(refused.detail))
+
+    def _came_too_early(self, event: ContactReceived, refused: InputRefused, offset: int) -> bool:
         """Whether a message was refused only because it stands on the log before its pool's first configuration."""
         return (
-            isinstance(event, ContactReceived)
-            and offset < self._configured_at.get(event.pool, -1)
+            offset < self._configured_at.get(event.pool, -1)
             and self.state.version(event.pool) is None
             and bool(self._partition.configured[event.pool].queues)
-            and any(isinstance(fact, InputRefused) and fact.reason == RefusalReason.QUEUE_UNKNOWN for fact in facts)
+            and refused.reason == RefusalReason.QUEUE_UNKNOWN
         )
 
-    async def _collect(self, facts: Sequence[PoolFact], origin: Origin) -> None:
-        """Put one input's facts into the batch in hand; append the batch first where there is no room for all of them."""
-        if not facts:
-            return
-        for part in self._batch.parts(facts, origin):
-            if not self._batch.has_room_for(part):
-                await self._append_facts()
-            self._batch.add(part)
-
-    async def _append_facts(self) -> None:
-        if not self._batch.records:
-            return
-        records, facts = self._batch.take()
-        appended = await self._append(ROUTING_EVENTS, records)
-        if appended.first_offset != self.next_output:
-            await self._look_into_gap(appended.first_offset)
-        self.next_output = appended.last_offset + 1
-        self._snapshots.count(len(records))
-        self._partition.observer.appended(facts, len(records))
+    def _count(self, facts: Sequence[PoolFact], records: int) -> None:
+        self._snapshots.count(records)
+        self._partition.observer.appended(facts, records)
 
     async def _append_input(self, event: ConfigurePool | ExtendCalendars | TimeAdvanced) -> Appended:
         self._inputs_appended += 1
@@ -261,29 +273,10 @@ class Tenure:
         self._log_time.heard(before_ms=before_ms, timestamp_ms=appended.timestamp_ms, after_ms=clock.now_ms())
         return appended
 
-    async def _look_into_gap(self, before_offset: int) -> None:
-        """Somebody else wrote between our last batch and the one just appended. Raises DeposedError if that one is the newer writer.
-
-        If not, they are the late batches of a writer that we deposed, and count for nobody.
-        """
-        fence = Fence(self.term)
-        reader = await self._partition.log.open_reader(ROUTING_EVENTS, {self._partition.number: self.next_output})
-        try:
-            while reader.position(self._partition.number) < before_offset:
-                for record in await reader.poll(wait_ms=_GAP_WAIT_MS):
-                    if record.offset < before_offset:
-                        fence.admit(record)
-        finally:
-            await reader.close()
-        if fence.term is not None and fence.term != self.term:
-            raise DeposedError(
-                f"partition {self._partition.number}: the writer of term {self.term} was deposed by that of {fence.term}"
-            )
-
     def _freeze(self) -> FrozenState:
         return FrozenState(
             term=self.term,
-            next_output=self.next_output,
+            next_output=self._deliveries.next_output,
             next_input=self.next_input,
             taken_ms=self._now_ms(),
             pools=tuple((pool, freeze(state)) for pool, state in sorted(self.state.pools.items())),
@@ -339,13 +332,6 @@ async def _begin(partition: Partition, stop: asyncio.Event) -> Tenure:
     )
     partition.observer.recovered(tenure.state, time.perf_counter() - started_s)
     return tenure
-
-
-def _refused_message(event: AnyInput, facts: Sequence[PoolFact]) -> InputRefused | None:
-    """The refusal of a customer's message: its pool is not configured here, has no queue or is full."""
-    if not isinstance(event, ContactReceived):
-        return None
-    return next((fact for fact in facts if isinstance(fact, InputRefused)), None)
 
 
 def _copy_of(record: Record) -> NewRecord:

@@ -21,9 +21,9 @@ from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, partition_of
 from libs.common.testing.builders import a_contact_received, a_set_presence, an_accept
 from services.router.compose import RouterService, compose
 from services.router.core.snapshot import state_equal
+from services.router.deliveries import DeposedError
 from services.router.recovery import recover
 from services.router.replay import replay_partition
-from services.router.tenure import DeposedError
 from tests.support.routing import Desk, a_configuration, a_settings, end, of_type, working
 from tests.support.waiting import eventually
 

@@ -25,15 +25,17 @@ _CHARACTER_BYTES_MAX: Final = 4  # Of UTF-8; counting instead of encoding keeps 
 
 
 def record_bytes(record: NewRecord) -> int:
-    """The most that a record can take in a batch, in bytes."""
+    """The most that a record can take in a batch, in bytes. Raises UnicodeEncodeError for a header's name that is not Unicode."""
     # Every record of every append comes through here, so that nothing is called that need not be.
+    if record.size_max:
+        return record.size_max
     size = _RECORD_OVERHEAD_BYTES + _text_bytes(record.key) + len(record.value)
     headers = record.headers
     size += _HEADER_OVERHEAD_BYTES * len(headers)
     for name, value in headers:
         size += len(name) + len(value)
         if not name.isascii():
-            size += len(name) * (_CHARACTER_BYTES_MAX - 1)
+            size += len(name.encode()) * (_CHARACTER_BYTES_MAX - 1)  # Or a name that is no Unicode would fail later.
     return size
 
 

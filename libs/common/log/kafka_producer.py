@@ -7,6 +7,7 @@ After any failure the writer is broken: what the broker made of the batch is unk
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ _PENDING_BYTES_MAX: Final = 256 * 1024 * 1024
 _REQUEST_TIMEOUT_MS: Final = 10_000
 _LOG_APPEND_TIME: Final = 1
 
-Row = tuple[bytes, bytes, list[tuple[str, bytes]]]
+Row = tuple[bytes, bytes, list[tuple[str, bytes]]]  # As the client wants them.
 
 
 @dataclass(slots=True, eq=False)
@@ -108,11 +109,9 @@ class KafkaWriter:
         """Append one batch; returns once all in-sync replicas have it. A caller that is cancelled does not stop it."""
         if self._broken:
             raise LogClosedError
+        # What is not Unicode must fail here, with its caller, and not among the batches of others; the measuring looks at the names.
         size = check_batch(records)
-        # What is not Unicode must fail here, with its caller, and not among the batches of others.
-        rows = [
-            (record.key.encode(), record.value, [_header(header) for header in record.headers]) for record in records
-        ]
+        rows = [(record.key.encode(), record.value, list(record.headers)) for record in records]
         if self._pending_bytes + size > _PENDING_BYTES_MAX:
             self._break("too many appends wait for the broker")
             raise LogUnavailableError("too many appends wait for the broker")
@@ -166,10 +165,15 @@ class KafkaWriter:
         if self._producer._sender.sender_task.done():
             raise KafkaError("the client's sending has ended")  # Or the batch would wait for nobody.
         builder = self._producer.create_batch()
+        place = builder._builder.append  # What is around it asks for each record what is the same for all.
+        now_ms = time.time_ns() // 1_000_000  # Not kept: the topics have the broker's time.
+        count = 0
         for batch in lane.sent:
             for key, value, headers in batch.rows:
-                placed = builder.append(timestamp=None, key=key, value=value, headers=headers)
+                placed = place(count, now_ms, key, value, headers)
                 assert placed is not None, "the bound of a batch is below the producer's"
+                count += 1
+        builder._relative_offset = count
         builder.close()  # Or aiokafka would add what others send one by one.
         told = await (await self._producer.send_batch(builder, lane.topic, partition=lane.partition))
         if told.offset < 0 or told.timestamp_type != _LOG_APPEND_TIME:
@@ -211,8 +215,3 @@ def _translate(reason: str, cause: Exception | None, *, alone: bool) -> Exceptio
     if alone and isinstance(cause, MessageSizeTooLargeError):
         return BatchTooLargeError(reason)
     return LogUnavailableError(reason)
-
-
-def _header(header: tuple[str, bytes]) -> tuple[str, bytes]:
-    header[0].encode()
-    return header

@@ -20,6 +20,14 @@ _READ_BYTES_MAX: Final = 16 * 1024 * 1024
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Headers)
 
+# Rows that one statement inserts at most. A statement hands the interpreter's lock over, which with a busy event loop takes long to
+# come back; five parameters a row are far below what SQLite allows.
+_ROWS_AT_ONCE: Final = 128
+_INSERT: Final = "INSERT INTO records (place, timestamp_ms, key, value, headers) VALUES "
+_ONE_ROW: Final = "(?, ?, ?, ?, ?)"
+_INSERT_MANY: Final = _INSERT + ", ".join([_ONE_ROW] * _ROWS_AT_ONCE)
+_ROW_PARAMETERS: Final = 5
+
 Row = tuple[str, bytes, bytes]  # Key, value and encoded headers.
 
 
@@ -48,12 +56,9 @@ def make_row(record: NewRecord) -> Row:
 
 
 def insert_batches(connection: sqlite3.Connection, batches: Sequence[RowBatch]) -> list[Appended]:
-    """Insert batches in this order; where each landed.
-
-    All rows go in with one statement: every call into SQLite hands the interpreter's lock over, which costs more than a row.
-    """
+    """Insert batches in this order; where each landed."""
     tails: dict[int, _Tail] = {}
-    rows: list[tuple[int, int, str, bytes, bytes]] = []
+    values: list[int | str | bytes] = []  # Of one row after the other.
     appended: list[Appended] = []
     for batch in batches:
         tail = tails.get(batch.partition_id)
@@ -63,13 +68,11 @@ def insert_batches(connection: sqlite3.Connection, batches: Sequence[RowBatch]) 
         timestamp_ms = tail.timestamp_ms = max(tail.timestamp_ms, batch.now_ms)
         place = (batch.partition_id << PLACE_BITS) + tail.end
         for key, value, headers in batch.rows:
-            rows.append((place, timestamp_ms, key, value, headers))
+            values += (place, timestamp_ms, key, value, headers)
             place += 1
         first, tail.end = tail.end, tail.end + len(batch.rows)
         appended.append(Appended(first_offset=first, last_offset=tail.end - 1, timestamp_ms=timestamp_ms))
-    connection.executemany(
-        "INSERT INTO records (place, timestamp_ms, key, value, headers) VALUES (?, ?, ?, ?, ?)", rows
-    )
+    _insert(connection, values)
     for batch, where in zip(batches, appended, strict=True):
         if batch.compacted:
             _compact(connection, batch, where.first_offset)
@@ -78,6 +81,16 @@ def insert_batches(connection: sqlite3.Connection, batches: Sequence[RowBatch]) 
         [(tail.end, tail.timestamp_ms, partition_id) for partition_id, tail in tails.items()],
     )
     return appended
+
+
+def _insert(connection: sqlite3.Connection, values: list[int | str | bytes]) -> None:
+    """Insert rows, whose values stand one after the other."""
+    done, many = 0, _ROWS_AT_ONCE * _ROW_PARAMETERS
+    while len(values) - done >= many:
+        connection.execute(_INSERT_MANY, values[done : done + many])
+        done += many
+    rows = [values[first : first + _ROW_PARAMETERS] for first in range(done, len(values), _ROW_PARAMETERS)]
+    connection.executemany(_INSERT + _ONE_ROW, rows)
 
 
 def _compact(connection: sqlite3.Connection, batch: RowBatch, first_offset: int) -> None:

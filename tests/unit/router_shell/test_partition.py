@@ -25,9 +25,9 @@ from libs.common.log.port import NewRecord
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
 from libs.common.testing.builders import START_MS, a_contact_received, a_set_presence, an_accept
 from services.router.core.snapshot import state_equal
+from services.router.deliveries import DeposedError
 from services.router.partition import Phase
 from services.router.recovery import recover
-from services.router.tenure import DeposedError
 from tests.support.routing import Desk, a_configuration, a_settings, end, headers, of_type, read_all, working
 from tests.support.waiting import eventually
 

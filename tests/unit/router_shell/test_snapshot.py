@@ -13,10 +13,10 @@ from libs.common.log.port import NewRecord
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, ROUTING_SNAPSHOTS
 from libs.common.testing.builders import START_MS, a_contact_received, a_set_presence
 from services.router.core.snapshot import freeze, state_equal
+from services.router.deliveries import DeposedError
 from services.router.recovery import Recovered, RecoveryImpossibleError, recover
 from services.router.settings import RouterSettings
 from services.router.snapshot import FrozenState, SnapshotContestedError, read_snapshots, write_snapshot
-from services.router.tenure import DeposedError
 from tests.support.routing import Desk, a_settings, of_type, read_all, working
 from tests.support.waiting import eventually
 
