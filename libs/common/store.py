@@ -12,6 +12,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -29,6 +30,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from libs.common.errors import CentralinoError, StoreUnavailableError
+from libs.common.sqlite_connection import open_connection
 
 BUSY_TIMEOUT_MS: Final = 10_000
 CONNECT_TIMEOUT_S: Final = 5
@@ -55,7 +57,7 @@ class StoreUrlInvalidError(CentralinoError):
     """A store is `sqlite:///path` or `postgresql://...`."""
 
 
-# Gives a connection like aiosqlite's.
+# Gives a connection like those of `sqlite_connection`, which are like aiosqlite's.
 SqliteConnect = Callable[[], Awaitable[Any]]
 
 
@@ -66,7 +68,7 @@ def open_engine(
 
     `engine.begin()` is a transaction for writing: on SQLite it takes the write lock at once, so that it never fails halfway. For
     reading alone use `reading(engine)`, which waits for no writer. A statement that PostgreSQL does not answer within
-    `command_timeout_s` is an outage. `sqlite_connect` opens SQLite's connections in place of the driver with its threads, which the
+    `command_timeout_s` is an outage. `sqlite_connect` opens SQLite's connections in place of those that may go to a thread, which the
     simulation cannot have. Raises StoreUrlInvalidError.
     """
     parsed = _parse_url(url)
@@ -266,13 +268,8 @@ def _open_sqlite(url: URL, connect: SqliteConnect | None) -> AsyncEngine:
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
-        **({} if connect is None else {"async_creator": connect}),
+        async_creator=connect or partial(open_connection, str(url.database), busy_ms=BUSY_TIMEOUT_MS),
     )
-    folder = Path(url.database or "").parent
-
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def make_folder(*_arguments: object) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
@@ -280,7 +277,6 @@ def _open_sqlite(url: URL, connect: SqliteConnect | None) -> AsyncEngine:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",

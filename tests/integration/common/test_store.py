@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
-import aiosqlite
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, Text, func, insert, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.errors import StoreUnavailableError
+from libs.common.sqlite_connection import DirectConnection
 from libs.common.store import (
     Position,
     StoreTooNewError,
@@ -318,8 +318,8 @@ def test_only_known_stores_are_opened(url: str) -> None:
 async def add_card_without_patience(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         raw = await connection.get_raw_connection()
-        assert isinstance(raw.driver_connection, aiosqlite.Connection)
-        await raw.driver_connection.execute("PRAGMA busy_timeout = 1")
+        assert isinstance(raw.driver_connection, DirectConnection)
+        raw.driver_connection.busy_ms = 1
         await connection.execute(insert(cards).values(id="cus_2", name="Anna"))
 
 
