@@ -30,14 +30,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from libs.common.errors import CentralinoError, StoreUnavailableError
+from libs.common.plain_sql import SqliteSessions
 from libs.common.sqlite_connection import open_connection
+from libs.common.store_engine import POOL_WAIT_S, PostgresEngine, SqliteEngine, StoreEngine
 
 BUSY_TIMEOUT_MS: Final = 10_000
 CONNECT_TIMEOUT_S: Final = 5
 COMMAND_TIMEOUT_S: Final = 10
 MIGRATION_TIMEOUT_S: Final = 300
 POOL_SIZE: Final = 10
-POOL_WAIT_S: Final = 10
 
 READING: Final = "centralino_reading"
 
@@ -47,6 +48,8 @@ _OUTAGE_STATE_CLASSES: Final = ("08", "53", "57", "58")
 _OUTAGE_STATES: Final = frozenset({"40001", "40P01", "0A000", "55P03"})
 # https://sqlite.org/rescode.html: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL, NOMEM.
 _OUTAGE_SQLITE_CODES: Final = frozenset({5, 6, 7, 8, 10, 13, 14, 15})
+
+_SQLITE_PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
 
 
 class StoreTooNewError(CentralinoError):
@@ -63,7 +66,7 @@ SqliteConnect = Callable[[], Awaitable[Any]]
 
 def open_engine(
     url: str, *, command_timeout_s: float = COMMAND_TIMEOUT_S, sqlite_connect: SqliteConnect | None = None
-) -> AsyncEngine:
+) -> StoreEngine:
     """An engine for `sqlite:///path` or `postgresql://user:password@host/database`; it connects when first used.
 
     `engine.begin()` is a transaction for writing: on SQLite it takes the write lock at once, so that it never fails halfway. For
@@ -74,7 +77,7 @@ def open_engine(
     parsed = _parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _open_sqlite(parsed, sqlite_connect)
-    return create_async_engine(
+    engine = create_async_engine(
         parsed.set(drivername="postgresql+asyncpg"),
         hide_parameters=True,
         # A server that was restarted leaves dead connections behind; found at check-out they cost nobody a failure.
@@ -84,6 +87,7 @@ def open_engine(
         pool_timeout=POOL_WAIT_S,
         connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": command_timeout_s},
     )
+    return PostgresEngine(engine)
 
 
 @asynccontextmanager
@@ -99,7 +103,7 @@ def store_errors() -> Iterator[None]:
     """Inside, whatever says that the database does not answer becomes StoreUnavailableError; other errors pass."""
     try:
         yield
-    except (DBAPIError, PoolTimeoutError, OSError) as error:
+    except (DBAPIError, PoolTimeoutError, OSError, sqlite3.Error) as error:
         if not is_outage(error):
             raise
         raise StoreUnavailableError(f"the database does not answer ({_outage_kind(error)})") from error
@@ -230,45 +234,15 @@ def _parse_url(url: str) -> URL:
     raise StoreUrlInvalidError
 
 
-class _SqliteEngine(AsyncEngine):
-    """Lets the transactions that write take turns inside this process, in the order in which they came.
-
-    SQLite itself lets a second writer sleep and look again, each time longer, up to a tenth of a second: under load most of the time is
-    slept away, and whoever comes late may be the first. Other processes' transactions are still waited for in that way.
-    """
-
-    __slots__ = ("_turn",)
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__(engine.sync_engine)
-        self._turn = asyncio.Lock()
-
-    @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that writes, when it is its turn."""
-        if self._turn.locked():
-            try:
-                async with asyncio.timeout(POOL_WAIT_S):
-                    await self._turn.acquire()
-            except TimeoutError:
-                raise PoolTimeoutError(f"no turn to write within {POOL_WAIT_S} s") from None
-        else:
-            await self._turn.acquire()
-        try:
-            async with super().begin() as connection:
-                yield connection
-        finally:
-            self._turn.release()
-
-
-def _open_sqlite(url: URL, connect: SqliteConnect | None) -> AsyncEngine:
+def _open_sqlite(url: URL, connect: SqliteConnect | None) -> SqliteEngine:
+    connect = connect or partial(open_connection, str(url.database), busy_ms=BUSY_TIMEOUT_MS)
     engine = create_async_engine(
         url.set(drivername="sqlite+aiosqlite"),
         hide_parameters=True,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_WAIT_S,
-        async_creator=connect or partial(open_connection, str(url.database), busy_ms=BUSY_TIMEOUT_MS),
+        async_creator=connect,
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -276,11 +250,7 @@ def _open_sqlite(url: URL, connect: SqliteConnect | None) -> AsyncEngine:
         # The driver would begin transactions by itself, late and not before DDL; with None it leaves them to us.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in (
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-        ):
+        for pragma in _SQLITE_PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -298,7 +268,7 @@ def _open_sqlite(url: URL, connect: SqliteConnect | None) -> AsyncEngine:
         finally:
             cursor.close()
 
-    return _SqliteEngine(engine)
+    return SqliteEngine(engine, SqliteSessions(connect, _SQLITE_PRAGMAS))
 
 
 # Which connection a revision's `op` works on is a global of Alembic's, and several services may start in one event loop.

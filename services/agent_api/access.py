@@ -9,14 +9,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import Depends
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.http.auth import Principal, Role, require
 from libs.common.http.problem import ProblemError
+from libs.common.plain_sql import PlainSession
 from services.agent_api.parts import Parts, started_parts
-from services.agent_api.store import tables
+from services.agent_api.store.lookups import look_up_viewer
 from services.agent_api.store.rows import ContactRow
 
 
@@ -51,17 +50,13 @@ class Viewer:
         return contact.agent_id == self.id or (self.supervises and self.sees(contact.pool))
 
 
-async def find_viewer(parts: Parts, connection: AsyncConnection, principal: Principal) -> Viewer:
+async def find_viewer(parts: Parts, session: PlainSession, principal: Principal) -> Viewer:
     """The viewer behind a token. Raises ProblemError 403 `agent-unknown` for an agent who is not configured any more."""
-    columns = tables.agents.c
-    row = (
-        await connection.execute(
-            sa.select(columns.pool, columns.name).where(columns.agent_id == principal.id, columns.active.is_(sa.true()))
-        )
-    ).first()
+    known = await look_up_viewer(session, principal.id)
     configured = parts.configuration.agents.get(principal.id)
-    if row is not None:
-        return Viewer(id=principal.id, name=row.name, role=principal.role, pool=row.pool)
+    if known is not None:
+        pool, name = known
+        return Viewer(id=principal.id, name=name, role=principal.role, pool=pool)
     if configured is not None:
         return Viewer(id=principal.id, name=configured.name, role=principal.role, pool=configured.pool)
     if principal.role is Role.ADMIN:
@@ -75,8 +70,8 @@ def viewer_of(role: Role = Role.AGENT) -> Callable[..., Coroutine[Any, Any, View
 
     # As defaults, because a name of this scope cannot stand in an annotation.
     async def find(principal: Principal = Depends(allowed), parts: Parts = Depends(started_parts)) -> Viewer:
-        async with parts.reading() as connection:
-            return await find_viewer(parts, connection, principal)
+        async with parts.looking_up() as session:
+            return await find_viewer(parts, session, principal)
 
     return find
 

@@ -27,7 +27,6 @@ from services.agent_api.access import Viewer
 from services.agent_api.parts import Parts
 from services.agent_api.store import tables
 from services.agent_api.store.rows import CommandRow
-from services.agent_api.store.statements import merge_rows
 
 SOURCE: Final = "centralino/agent-api"
 
@@ -86,9 +85,8 @@ async def carry_out(
     principal = f"agent:{viewer.id}"
     command_id = derive_command_id(principal, key or new_id("key"))
     digest = digest_of(kind, target, body)
-    row = await _remember(
-        parts,
-        CommandRow(command_id=command_id, principal=principal, kind=kind, digest=digest, asked_ms=started_ms),
+    row = await parts.command_book.remember(
+        CommandRow(command_id=command_id, principal=principal, kind=kind, digest=digest, asked_ms=started_ms)
     )
     if row.digest not in (None, digest):
         raise ProblemError(
@@ -107,17 +105,6 @@ async def carry_out(
     parts.metrics.commands.labels(kind, row.reason or row.state).inc()
     parts.metrics.command_seconds.labels(kind).observe((parts.clock.now_ms() - started_ms) / 1000)
     return row
-
-
-async def _remember(parts: Parts, row: CommandRow) -> CommandRow:
-    columns = tables.commands.c
-    values = {name: getattr(row, name) for name in columns.keys()}  # noqa: SIM118 - a column collection is no dict
-    async with parts.writing() as connection:
-        await merge_rows(connection, tables.commands, [values], key=("command_id",), change=())
-        stored = (
-            await connection.execute(sa.select(tables.commands).where(columns.command_id == row.command_id))
-        ).one()
-    return CommandRow(**stored._mapping)
 
 
 async def _refuse(parts: Parts, row: CommandRow, problem: ProblemError) -> CommandRow:

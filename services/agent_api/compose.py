@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.blobs import FolderBlobs
 from libs.common.clock import Clock
@@ -18,6 +17,7 @@ from libs.common.log.port import EventLog
 from libs.common.log.publisher import Publisher
 from libs.common.metrics import Metrics
 from libs.common.store import open_engine
+from libs.common.store_engine import StoreEngine
 from services.agent_api.app import create_app
 from services.agent_api.credentials import SignIns, migrate
 from services.agent_api.explanations import Explanations
@@ -64,7 +64,7 @@ def compose(
     *,
     log: EventLog,
     clock: Clock,
-    engine: AsyncEngine | None = None,
+    engine: StoreEngine | None = None,
 ) -> AgentApi:
     """The service, not started. Opens no connection. `engine`: in place of the one that the settings name.
 

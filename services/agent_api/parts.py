@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi import Request
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import HTTPConnection
 
 from libs.common.blobs import BlobStore
@@ -18,7 +18,10 @@ from libs.common.http.health import Health
 from libs.common.http.problem import unavailable_problem
 from libs.common.log.publisher import Publisher
 from libs.common.metrics import Metrics
+from libs.common.plain_sql import PlainSession
 from libs.common.store import reading, store_errors
+from libs.common.store_engine import StoreEngine
+from services.agent_api.command_book import CommandBook
 from services.agent_api.credentials import SignIns
 from services.agent_api.explanations import Explanations
 from services.agent_api.hub import Hub
@@ -33,7 +36,7 @@ class Parts:
     settings: AgentApiSettings
     configuration: Configuration
     clock: Clock
-    engine: AsyncEngine
+    engine: StoreEngine
     publisher: Publisher
     blobs: BlobStore
     tokens: TokenAuthority
@@ -44,6 +47,18 @@ class Parts:
     metrics: Metrics
     explanations: Explanations
     started: bool = False
+    command_book: CommandBook = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The book writes into the same store."""
+        self.command_book = CommandBook(self.engine)
+
+    @asynccontextmanager
+    async def looking_up(self) -> AsyncIterator[PlainSession]:
+        """For what is looked up by its key: each look-up sees what is committed. Raises StoreUnavailableError."""
+        with store_errors():
+            async with self.engine.read_plain() as session:
+                yield session
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

@@ -18,10 +18,10 @@ from services.agent_api.paging import LIMIT_DEFAULT, Cursor, Limit, decode_curso
 from services.agent_api.parts import Parts
 from services.agent_api.presentation import contact_body, message_body, timeline_body
 from services.agent_api.problems import COMMANDED, PROBLEMS
+from services.agent_api.store.lookups import look_up_contact
 from services.agent_api.store.queries import (
     ContactAndCustomer,
     ContactFilter,
-    find_contact,
     list_contacts,
     list_messages,
     list_timeline,
@@ -171,8 +171,8 @@ async def finish_wrap_up(
 
 async def visible_contact(parts: Parts, viewer: Viewer, contact_id: str) -> ContactAndCustomer:
     """The contact, if the viewer may see it. Raises ProblemError 404."""
-    async with parts.reading() as connection:
-        found = await find_contact(connection, contact_id)
+    async with parts.looking_up() as session:
+        found = await look_up_contact(session, contact_id)
     if found is None or not viewer.sees(found[0].pool):
         raise ProblemError(404, "contact-unknown", "Unknown contact", "There is no such contact for you.")
     return found

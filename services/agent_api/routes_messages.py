@@ -24,7 +24,8 @@ from services.agent_api.models import AttachmentRequest, Message, MessageRequest
 from services.agent_api.parts import Parts
 from services.agent_api.problems import COMMANDED, PROBLEMS
 from services.agent_api.routes_contacts import visible_contact
-from services.agent_api.store.queries import ContactAndCustomer, find_attachment, find_last_inbound
+from services.agent_api.store.lookups import look_up_last_inbound
+from services.agent_api.store.queries import ContactAndCustomer, find_attachment
 from services.agent_api.store.rows import AGENT_STATES, MessageRow
 from services.agent_api.view_messages import SEND_MESSAGE
 
@@ -52,8 +53,8 @@ async def send_message(
         raise ProblemError(
             422, "invalid", "Invalid request", errors=(FieldError("a text or an attachment", pointer="/text"),)
         )
-    async with parts.reading() as connection:
-        last = await find_last_inbound(connection, contact_id)
+    async with parts.looking_up() as session:
+        last = await look_up_last_inbound(session, contact_id)
     attachments = await _keep_attachments(parts, body.attachments)
 
     def make(command_id: str, asked_ms: int) -> Append:

@@ -13,7 +13,7 @@ from services.agent_api.commands import Append, IdempotencyKey, answer_of, carry
 from services.agent_api.models import Contact, RejectRequest
 from services.agent_api.parts import Parts
 from services.agent_api.problems import COMMANDED, PROBLEMS
-from services.agent_api.store.queries import find_offer
+from services.agent_api.store.lookups import look_up_offer
 from services.agent_api.store.rows import OfferRow
 
 router = APIRouter(prefix="/v1/offers", tags=["offers"], responses={**PROBLEMS, **COMMANDED})
@@ -53,8 +53,8 @@ async def reject_offer(
 
 
 async def _visible_offer(parts: Parts, viewer: Viewer, offer_id: str) -> OfferRow:
-    async with parts.reading() as connection:
-        offer = await find_offer(connection, offer_id)
+    async with parts.looking_up() as session:
+        offer = await look_up_offer(session, offer_id)
     if offer is None or not viewer.sees(offer.pool):
         raise ProblemError(404, "offer-unknown", "Unknown offer", "There is no such offer for you.")
     return offer

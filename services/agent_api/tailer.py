@@ -8,10 +8,8 @@ It must not decide anything about contacts. Started by `compose`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
-
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.clock import Clock
 from libs.common.errors import LogClosedError, OffsetOutOfRangeError, OutageError, PoisonError
@@ -23,6 +21,7 @@ from libs.common.log.port import EventLog, Reader, Record
 from libs.common.logging import get_logger
 from libs.common.metrics import Metrics
 from libs.common.store import Position, read_positions, reading, store_errors
+from libs.common.store_engine import StoreEngine
 from services.agent_api.hub import Hub
 from services.agent_api.outcomes import Outcomes
 from services.agent_api.store import tables
@@ -68,6 +67,7 @@ class Lane:
         self.reader = reader
         self.next_offsets = {partition: position.next_offset for partition, position in positions.items()}
         self.pending: list[Record] = []
+        self.taken = asyncio.Event()
         # Where the stored position stands once everything that was taken is written; records lost to retention do not move it.
         self._reached = dict(self.next_offsets)
         self.applied = dict(self.next_offsets)
@@ -98,8 +98,11 @@ class Lane:
                 term=self._fences[partition].term if self._fenced else None,
             )
         self.pending = held
+        self.taken.set()
         for (_, partition), advance in advances.items():
-            self.next_offsets[partition] = self._reached[partition] = advance.next_offset
+            self._reached[partition] = advance.next_offset
+            # Further already where what came after this was lost.
+            self.next_offsets[partition] = max(self.next_offsets[partition], advance.next_offset)
         return admitted, advances
 
     async def skip_lost(self, error: OffsetOutOfRangeError) -> None:
@@ -123,7 +126,7 @@ class Tailer:
         self,
         *,
         log: EventLog,
-        engine: AsyncEngine,
+        engine: StoreEngine,
         hub: Hub,
         outcomes: Outcomes,
         dead_letters: DeadLetterSink,
@@ -162,33 +165,38 @@ class Tailer:
     async def _follow(self) -> None:
         lanes = await self._open_lanes()
         self._lanes = {lane.stream: lane for lane in lanes}
-        polls: dict[asyncio.Task[list[Record]], Lane] = {}
+        news = asyncio.Event()
+        pumps: list[asyncio.Task[None]] = []
         alarm: asyncio.Task[None] | None = None
         try:
             await self._catch_up()
             await self._set_targets()
+            pumps = [asyncio.create_task(_pump(lane, news, self._records_per_poll)) for lane in lanes]
+            for pump in pumps:
+                pump.add_done_callback(lambda _: news.set())
             # What was left to announce when the last tailer ended is announced now.
             announce_in_ms: int | None = 0
             while True:
-                busy = set(polls.values())
-                for lane in lanes:
-                    if lane not in busy and len(lane.pending) < PENDING_RECORDS_MAX:
-                        polls[asyncio.create_task(_poll(lane, self._records_per_poll))] = lane
                 if alarm is None and announce_in_ms is not None:
                     alarm = asyncio.create_task(self._clock.sleep_ms(announce_in_ms))
-                waited: list[asyncio.Task[Any]] = [*polls, *([alarm] if alarm else [])]
-                done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-                for task in done & polls.keys():
-                    polls.pop(task).pending.extend(task.result())
-                if alarm is not None and alarm.done():
+                    alarm.add_done_callback(lambda _: news.set())
+                await news.wait()
+                news.clear()
+                for pump in pumps:
+                    if pump.done():
+                        pump.result()
+                due = alarm is not None and alarm.done()
+                if due:
                     alarm = None
-                elif not any(lane.pending for lane in lanes):
-                    continue
-                announce_in_ms = await self._apply(lanes)
+                readings, advances = await self._take(lanes)
+                # Facts may still wait for the inputs that they come from.
+                if advances or due:
+                    announce_in_ms = await self._apply(readings, advances)
         finally:
-            for task in (*polls, *([alarm] if alarm else [])):
+            tasks = [*pumps, *([alarm] if alarm else [])]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*polls, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             for lane in lanes:
                 await lane.reader.close()
 
@@ -212,13 +220,15 @@ class Tailer:
         with store_errors():
             async with reading(self._engine) as connection:
                 self._hub.epoch, frame_seq, _ = await read_view_state(connection)
+            # Frames up to this one are there, and outcomes that came later do no harm.
+            async with self._engine.read_plain() as session:
                 seen_seq = frame_seq if self._hub.seen_seq is None else self._hub.seen_seq
-                frames = await frames_between(connection, seen_seq, frame_seq, ())
-                decided = await read_commands(connection, self._outcomes.awaited())
+                frames = await frames_between(session, seen_seq, frame_seq, ())
+                decided = await read_commands(session, self._outcomes.awaited())
         self._hand_on(frame_seq, frames, decided)
 
-    async def _apply(self, lanes: Sequence[Lane]) -> int | None:
-        """Apply what can be applied in one transaction. Gives the time in ms until a queue is to be announced, if one is."""
+    async def _take(self, lanes: Sequence[Lane]) -> tuple[list[Reading], dict[Place, Advance]]:
+        """All that can be applied now."""
         readings: list[Reading] = []
         advances: dict[Place, Advance] = {}
         inputs = self._lanes[streams.ROUTING_INPUTS]
@@ -226,11 +236,15 @@ class Tailer:
             admitted, reached = lane.take(inputs)
             advances.update(reached)
             readings.extend(await self._decode(admitted))
+        return readings, advances
+
+    async def _apply(self, readings: Sequence[Reading], advances: Mapping[Place, Advance]) -> int | None:
+        """Apply these in one transaction. Gives the time in ms until a queue is to be announced, if one is."""
         assert self._hub.seen_seq is not None, "set when the tailer began"
         with store_errors():
-            async with self._engine.begin() as connection:
+            async with self._engine.write_plain() as session:
                 applied = await apply_batch(
-                    connection,
+                    session,
                     readings,
                     advances,
                     now_ms=self._clock.now_ms(),
@@ -292,12 +306,20 @@ class Tailer:
         return lag
 
 
-async def _poll(lane: Lane, max_records: int) -> list[Record]:
-    try:
-        return await lane.reader.poll(max_records=max_records, wait_ms=POLL_WAIT_MS)
-    except OffsetOutOfRangeError as error:
-        await lane.skip_lost(error)
-        return []
+async def _pump(lane: Lane, news: asyncio.Event, max_records: int) -> None:
+    """Take what comes on one stream, whatever the others and the database are doing, until too much waits."""
+    while True:
+        try:
+            records = await lane.reader.poll(max_records=max_records, wait_ms=POLL_WAIT_MS)
+        except OffsetOutOfRangeError as error:
+            await lane.skip_lost(error)
+            continue
+        if records:
+            lane.pending.extend(records)
+            news.set()
+            while len(lane.pending) >= PENDING_RECORDS_MAX:
+                lane.taken.clear()
+                await lane.taken.wait()
 
 
 def _input_offset(record: Record) -> int:

@@ -15,7 +15,6 @@ from libs.common.logging import get_logger
 from services.agent_api.parts import Parts
 from services.agent_api.store import tables
 from services.agent_api.tailer import Tailer
-from services.agent_api.view import lock_view
 from services.agent_api.view_frames import cursor_of, frame_text
 
 HOUR_MS: Final = 3_600_000
@@ -76,7 +75,7 @@ async def prune(parts: Parts) -> None:
     now_ms = parts.clock.now_ms()
     async with parts.writing() as connection:
         # Under the view's lock, because a stream that resumes must know exactly which frames are gone.
-        await lock_view(connection)
+        await connection.execute(sa.select(tables.view_state.c.frame_seq).with_for_update())
         frames = tables.frames.c
         old = (
             sa.select(frames.seq)

@@ -10,16 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from libs.common.errors import CentralinoError
 from libs.common.events import inputs, outbound, routing
 from libs.common.log import streams
 from libs.common.log.port import Record
+from libs.common.plain_sql import LIST_MAX, PlainSession
 from services.agent_api.store import tables
+from services.agent_api.store.plain import PlainTable, inserting
 from services.agent_api.store.rows import CommandRow, FrameRow
-from services.agent_api.store.statements import merge_rows
 from services.agent_api.store.workset import Needs, Workset
 from services.agent_api.view_messages import fold_delivery, fold_follow_up, fold_input, fold_outbound
 from services.agent_api.view_queues import announce_queues
@@ -27,6 +25,16 @@ from services.agent_api.view_routing import fold_fact
 
 # A replica that lags this far behind does not hand every missed frame to its streams; they begin anew instead.
 MISSED_FRAMES_MAX: Final = 5_000
+
+_LOCK: Final = "SELECT epoch, frame_seq FROM agent_view_state FOR UPDATE"
+_FRAMES: Final = PlainTable(tables.frames, FrameRow)
+_MISSED: Final = f"{_FRAMES.select} WHERE seq > ? AND seq <= ? ORDER BY seq"
+_COMMANDS: Final = PlainTable(tables.commands, CommandRow)
+_DECIDED: Final = f"{_COMMANDS.select} WHERE state <> 'pending' AND command_id IN ?"
+_POSITIONS: Final = 'SELECT stream, "partition", next_offset FROM agent_positions WHERE stream IN ?'
+_MOVE: Final = inserting(
+    "agent_positions", ("stream", "partition", "next_offset", "term"), ("stream", "partition"), ("next_offset", "term")
+)
 
 Place = tuple[str, int]
 
@@ -69,7 +77,7 @@ class Applied:
 
 
 async def apply_batch(
-    connection: AsyncConnection,
+    session: PlainSession,
     readings: Sequence[Reading],
     advances: Mapping[Place, Advance],
     *,
@@ -81,34 +89,31 @@ async def apply_batch(
 
     Raises PositionLostError, and whatever the database raises; then nothing of it has happened.
     """
-    epoch, frame_seq = await lock_view(connection)
-    stored = await _stored_positions(connection, advances)
+    epoch, frame_seq = await lock_view(session)
+    stored = await _stored_positions(session, advances)
     new = [reading for reading in readings if reading.record.offset >= stored.get(_place(reading.record), -1)]
     rows = Workset(epoch=epoch, frame_seq=frame_seq)
-    await rows.fetch(connection, needs_of(new))
+    await rows.fetch(session, needs_of(new))
     for reading in new:
         fold(rows, reading)
-    await rows.write(connection)
-    announce_in_ms = await announce_queues(connection, rows, now_ms)
-    await rows.write_frames(connection)
-    await _store_positions(connection, advances, stored)
+    await rows.write(session)
+    announce_in_ms = await announce_queues(session, rows, now_ms)
+    await rows.write_frames(session)
+    await _store_positions(session, advances, stored)
     waited_for = set(awaited)
     return Applied(
         frame_seq=rows.frame_seq,
-        frames=await frames_between(connection, seen_seq, frame_seq, rows.frames),
-        decided=await _decided(connection, rows, waited_for),
+        frames=await frames_between(session, seen_seq, frame_seq, rows.frames),
+        decided=await _decided(session, rows, waited_for),
         applied=new,
         announce_in_ms=announce_in_ms,
     )
 
 
-async def lock_view(connection: AsyncConnection) -> tuple[str, int]:
+async def lock_view(session: PlainSession) -> tuple[str, int]:
     """The view's epoch and the number of its newest frame. Nobody else writes the view until this transaction ends."""
-    columns = tables.view_state.c
-    row = (
-        await connection.execute(sa.select(columns.epoch, columns.frame_seq).with_for_update())
-    ).one()  # SQLite's write transaction is the lock.
-    return row.epoch, row.frame_seq
+    ((epoch, frame_seq),) = await session.fetch(_LOCK)
+    return epoch, frame_seq
 
 
 def fold(rows: Workset, reading: Reading) -> None:
@@ -176,52 +181,44 @@ def _add_needs(needs: Needs, event: Any) -> None:
 
 
 async def frames_between(
-    connection: AsyncConnection, after_seq: int, until_seq: int, own: Sequence[FrameRow]
+    session: PlainSession, after_seq: int, until_seq: int, own: Sequence[FrameRow]
 ) -> Sequence[FrameRow] | None:
     """Frames that others have written after `after_seq`, then our own. None when they are too many."""
     if until_seq <= after_seq:
         return own
     if until_seq - after_seq > MISSED_FRAMES_MAX:
         return None
-    columns = tables.frames.c
-    found = await connection.execute(
-        sa.select(tables.frames).where(columns.seq > after_seq, columns.seq <= until_seq).order_by(columns.seq)
-    )
-    return [*(FrameRow(**row._mapping) for row in found), *own]
+    found = await session.fetch(_MISSED, after_seq, until_seq)
+    return [*map(_FRAMES.row_of, found), *own]
 
 
-async def read_commands(connection: AsyncConnection, command_ids: Iterable[str]) -> dict[str, CommandRow]:
+async def read_commands(session: PlainSession, command_ids: Iterable[str]) -> dict[str, CommandRow]:
     """Those of these commands that are decided."""
     wanted = sorted(command_ids)
-    if not wanted:
-        return {}
-    columns = tables.commands.c
-    found = await connection.execute(
-        sa.select(tables.commands).where(columns.command_id.in_(wanted), columns.state != "pending")
-    )
-    return {row.command_id: CommandRow(**row._mapping) for row in found}
+    decided: dict[str, CommandRow] = {}
+    for start in range(0, len(wanted), LIST_MAX):
+        for found in await session.fetch_in(_DECIDED, wanted[start : start + LIST_MAX]):
+            row = _COMMANDS.row_of(found)
+            decided[row.command_id] = row
+    return decided
 
 
-async def _decided(connection: AsyncConnection, rows: Workset, awaited: set[str]) -> dict[str, CommandRow]:
+async def _decided(session: PlainSession, rows: Workset, awaited: set[str]) -> dict[str, CommandRow]:
     own = {row.command_id: row for row in rows.commands.present() if row.state != "pending"}
     others = awaited - own.keys()
     # Another replica may have applied the facts before us.
-    return {**own, **await read_commands(connection, others)}
+    return {**own, **await read_commands(session, others)}
 
 
 def _place(record: Record) -> Place:
     return record.stream, record.partition
 
 
-async def _stored_positions(connection: AsyncConnection, advances: Mapping[Place, Advance]) -> dict[Place, int]:
+async def _stored_positions(session: PlainSession, advances: Mapping[Place, Advance]) -> dict[Place, int]:
     if not advances:
         return {}
-    columns = tables.positions.c
-    named = sorted({stream for stream, _ in advances})
-    found = await connection.execute(
-        sa.select(columns.stream, columns.partition, columns.next_offset).where(columns.stream.in_(named))
-    )
-    stored = {(row.stream, row.partition): row.next_offset for row in found}
+    found = await session.fetch_in(_POSITIONS, sorted({stream for stream, _ in advances}))
+    stored = {(stream, partition): next_offset for stream, partition, next_offset in found}
     for place, advance in advances.items():
         if place in stored and stored[place] < advance.from_offset:
             raise PositionLostError(f"{place[0]}/{place[1]}: stored {stored[place]}, read from {advance.from_offset}")
@@ -229,11 +226,11 @@ async def _stored_positions(connection: AsyncConnection, advances: Mapping[Place
 
 
 async def _store_positions(
-    connection: AsyncConnection, advances: Mapping[Place, Advance], stored: Mapping[Place, int]
+    session: PlainSession, advances: Mapping[Place, Advance], stored: Mapping[Place, int]
 ) -> None:
     moved = [
-        {"stream": stream, "partition": partition, "next_offset": advance.next_offset, "term": advance.term}
+        (stream, partition, advance.next_offset, advance.term)
         for (stream, partition), advance in advances.items()
         if advance.next_offset > stored.get((stream, partition), -1)
     ]
-    await merge_rows(connection, tables.positions, moved, key=("stream", "partition"), change=("next_offset", "term"))
+    await session.execute_many(_MOVE, moved)

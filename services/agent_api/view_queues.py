@@ -13,13 +13,19 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.common.plain_sql import PlainSession
 from services.agent_api.presentation import time_or_none
 from services.agent_api.store import tables
-from services.agent_api.store.rows import QueueRow
+from services.agent_api.store.rows import OPEN_STATES, QueueRow
+from services.agent_api.store.tables import ID_CHARS_MAX, clean_text
 from services.agent_api.store.workset import Workset
 from services.agent_api.view_frames import tell
 
 ANNOUNCE_EVERY_MS: Final = 500
+_COUNT: Final = (
+    "SELECT state, count(*), min(received_ms) FROM agent_contacts WHERE pool = ? AND queue = ?"
+    " AND state IN ('queued', 'offered', 'active', 'held', 'wrap_up') GROUP BY state"
+)
 
 
 @dataclass(slots=True)
@@ -31,28 +37,46 @@ class QueueCounts:
     active: int = 0
     oldest_received_ms: int | None = None
 
+    def add(self, state: str, number: int, oldest_ms: int) -> None:
+        """So many contacts are in this state, and the oldest of them came then."""
+        if state == "queued":
+            self.waiting = number
+            self.oldest_received_ms = oldest_ms
+        elif state == "offered":
+            self.offered = number
+        else:
+            self.active += number
 
-async def announce_queues(connection: AsyncConnection, rows: Workset, now_ms: int) -> int | None:
+
+async def announce_queues(session: PlainSession, rows: Workset, now_ms: int) -> int | None:
     """Add a frame for every queue that changed and was not announced lately. Gives the time in ms until the next one is due."""
-    await rows.queues.fetch(connection, rows.touched_queues)
+    await rows.queues.fetch(session, rows.touched_queues)
     for pool, queue in sorted(rows.touched_queues):
         if rows.queues.get((pool, queue)) is None:
             rows.queues.put(QueueRow(pool=pool, queue=queue))
         rows.queues.change((pool, queue)).changed = True
-    await rows.queues.fetch_where(connection, tables.queues.c.changed.is_(True))
+    await rows.queues.fetch_where(session, "changed")
     waiting = [row for row in rows.queues.present() if row.changed]
     # A clock that went back (another replica's) announces at once rather than never.
     due = [row for row in waiting if not 0 <= now_ms - row.announced_ms < ANNOUNCE_EVERY_MS]
-    counts = await count_contacts(connection, {row.pool for row in due}, {row.queue for row in due})
     for row in sorted(due, key=lambda row: (row.pool, row.queue)):
         queue_row = rows.queues.change((row.pool, row.queue))
         queue_row.changed = False
         queue_row.announced_ms = now_ms
-        body = {"queue": queue_body(row.pool, row.queue, counts[row.pool, row.queue])}
+        body = {"queue": queue_body(row.pool, row.queue, await _count(session, row.pool, row.queue))}
         tell(rows, "queue.changed", body, pool=row.pool, agent_id=None, at_ms=now_ms)
-    await rows.queues.write(connection)
+    await rows.queues.write(session)
     later = [row.announced_ms + ANNOUNCE_EVERY_MS - now_ms for row in waiting if row.changed]
     return min(later) if later else None
+
+
+async def _count(session: PlainSession, pool: str, queue: str) -> QueueCounts:
+    counts = QueueCounts()
+    for state, number, oldest_ms in await session.fetch(
+        _COUNT, clean_text(pool, ID_CHARS_MAX), clean_text(queue, ID_CHARS_MAX)
+    ):
+        counts.add(state, number, oldest_ms)
+    return counts
 
 
 async def count_contacts(
@@ -68,19 +92,12 @@ async def count_contacts(
         .where(
             columns.pool.in_(sorted(pools)),
             columns.queue.in_(sorted(queues)),
-            columns.state.in_(("queued", "offered", "active", "held", "wrap_up")),
+            columns.state.in_(OPEN_STATES),
         )
         .group_by(columns.pool, columns.queue, columns.state)
     )
     for pool, queue, state, number, oldest_ms in found:
-        count = counts[pool, queue]
-        if state == "queued":
-            count.waiting = number
-            count.oldest_received_ms = oldest_ms
-        elif state == "offered":
-            count.offered = number
-        else:
-            count.active += number
+        counts[pool, queue].add(state, number, oldest_ms)
     return counts
 
 

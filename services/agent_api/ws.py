@@ -79,8 +79,8 @@ async def _identify(parts: Parts, websocket: WebSocket, ticket: str | None) -> V
         check_allowed(principal, kind="agent")
     else:
         principal = await redeem_ticket(parts, ticket)
-    async with parts.reading() as connection:
-        return await find_viewer(parts, connection, principal)
+    async with parts.looking_up() as session:
+        return await find_viewer(parts, session, principal)
 
 
 async def redeem_ticket(parts: Parts, ticket: str) -> Principal:

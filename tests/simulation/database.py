@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from libs.common.store import BUSY_TIMEOUT_MS, open_engine
+from libs.common.store_engine import StoreEngine
 from tests.simulation.connection import Sky
 from tests.simulation.process import Process
 from tests.simulation.trouble import Troubles
@@ -38,7 +37,7 @@ class StoreLine:
         self.open: dict[SimulatedConnection, None] = {}
         process.on_death.append(self._cut)
 
-    def open_engine(self) -> AsyncEngine:
+    def open_engine(self) -> StoreEngine:
         """An engine of the process on its database."""
         return open_engine(f"sqlite:///{self.path}", sqlite_connect=self._connect)
 
@@ -64,7 +63,7 @@ class SimulatedConnection:
 
     def __init__(self, line: StoreLine) -> None:
         self._line = line
-        self._conn = sqlite3.connect(line.path, timeout=0)
+        self._conn = sqlite3.connect(line.path, timeout=0, isolation_level=None)
         self._tx = _AtOnce()
         self._closed = False
 

@@ -10,8 +10,6 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from libs.common.clock import Clock
 from libs.common.configuration.models import Configuration
 from libs.common.lifecycle import retrying
@@ -19,6 +17,7 @@ from libs.common.log.memory import MemoryLog
 from libs.common.log.publisher import Publisher
 from libs.common.metrics import Metrics
 from libs.common.settings import CommonSettings
+from libs.common.store_engine import StoreEngine
 from services.agent_api import compose as agent_api
 from services.agent_api.settings import AgentApiSettings
 from services.followup import compose as followup
@@ -96,7 +95,7 @@ class SimulatedService:
         if not self.task.cancelled():
             self.task.result()
 
-    def _open_engine(self, world: Surroundings, store: str) -> AsyncEngine:
+    def _open_engine(self, world: Surroundings, store: str) -> StoreEngine:
         return StoreLine(self.process, world.sky, world.troubles, world.folder / store).open_engine()
 
 

@@ -176,7 +176,7 @@ async def _rebuild(world: Whole, records: dict[str, list[Record]]) -> dict[str, 
         place = (reading.record.stream, reading.record.partition)
         advances[place] = Advance(from_offset=0, next_offset=reading.record.offset + 1)
     clock: Clock = world.clock
-    async with engine.begin() as connection:
-        await apply_batch(connection, readings, advances, now_ms=clock.now_ms(), seen_seq=0, awaited=())
+    async with engine.write_plain() as session:
+        await apply_batch(session, readings, advances, now_ms=clock.now_ms(), seen_seq=0, awaited=())
     await engine.dispose()
     return {table.name: stores.table(AGENT_API, table) for table in tables.metadata.sorted_tables}

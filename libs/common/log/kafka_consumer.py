@@ -30,6 +30,7 @@ _SILENCE_MAX_MS: Final = 8_000  # An idle broker answers every half second.
 _FETCH_WAIT_MS: Final = 500
 _FETCH_BYTES_MAX: Final = 16 * 1024 * 1024
 _REQUEST_TIMEOUT_MS: Final = 10_000
+_PREFETCH_PAUSE_S: Final = 60.0
 
 
 async def start_consumer(connection: KafkaConnection, name: str) -> AIOKafkaConsumer:
@@ -50,6 +51,9 @@ async def start_consumer(connection: KafkaConnection, name: str) -> AIOKafkaCons
     except BaseException:
         await stop_consumer(consumer)
         raise
+    # Where a partition's records are not taken within a tenth of a second, aiokafka asks for the other partitions alone; what then comes
+    # for the first one waits until that long poll ends, half a second later. So nothing is asked for before all that came was taken.
+    consumer._fetcher._prefetch_backoff = _PREFETCH_PAUSE_S
     return consumer
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,9 @@ from libs.common.log.wakeup import LockTable, Place, Wakeup
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _WATCH_INTERVAL_S: Final = 0.01
+# Where other processes append, they probably append more.
+_WATCH_BUSY_INTERVAL_S: Final = 0.003
+_BUSY_S: Final = 0.5
 _LOOK_BUSY_MS: Final = 100  # The event loop's own connection: it reads, and readers hardly ever wait for anybody.
 
 
@@ -54,11 +58,12 @@ class SqliteLog:
         self._places: dict[Place, tuple[int, bool]] = {}  # The partition's id, and whether its stream is compacted.
         self._bounds: dict[Place, tuple[int, int]] = {}
         self._version = -1
+        self._changed_s = 0.0
         self._connecting: Final = asyncio.Lock()  # In one process several services share one log, and each connects.
         self._look: sqlite3.Connection | None = None
         self._writing: WriterThread | None = None
         self._reading: ReaderPool | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._tables: dict[tuple[str, str], LockTable] = {}
         self._members: list[Member] = []
         self._closed = False
@@ -163,26 +168,33 @@ class SqliteLog:
 
     def bounds(self, stream: str, partition: int) -> tuple[int, int]:
         """Begin and end of a partition as of now, whoever appended last."""
-        self._refresh()
+        self.refresh()
+        return self._bounds[stream, partition]
+
+    def seen_bounds(self, stream: str, partition: int) -> tuple[int, int]:
+        """Begin and end of a partition as of the last look."""
         return self._bounds[stream, partition]
 
     def watch(self) -> None:
         """See to it that waiters hear of other processes' appends. Called before waiting."""
-        if self._watch is None or self._watch.done():
-            self._watch = asyncio.create_task(self._watch_others(), name="log-watch")
+        if self._watch is None:
+            busy = time.monotonic() - self._changed_s < _BUSY_S
+            interval_s = _WATCH_BUSY_INTERVAL_S if busy else _WATCH_INTERVAL_S
+            self._watch = asyncio.get_running_loop().call_later(interval_s, self._look_again)
 
-    async def _watch_others(self) -> None:
-        # The first look comes after the caller has begun to wait.
-        while True:
-            await asyncio.sleep(_WATCH_INTERVAL_S)
-            if self._closed or not self.wakeup.awaited:
-                return
-            try:
-                self._refresh()
-            except LogUnavailableError:
-                self.wakeup.wake_all()  # The readers meet the same error, with somebody to hear it.
+    def _look_again(self) -> None:
+        self._watch = None
+        if self._closed or not self.wakeup.awaited:
+            return
+        try:
+            self.refresh()
+        except (LogUnavailableError, sqlite3.Error):
+            self.wakeup.wake_all()  # The readers meet the same error, with somebody to hear it.
+        if self.wakeup.awaited:
+            self.watch()
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Look whether anybody appended or trimmed."""
         look = self.looking()
         with file_errors(self.path):
             version = look.execute("PRAGMA data_version").fetchone()[0]
@@ -190,6 +202,7 @@ class SqliteLog:
                 return
             rows = look.execute("SELECT stream, partition, begin_offset, end_offset FROM partitions").fetchall()
         self._version = version
+        self._changed_s = time.monotonic()
         for stream, partition, begin, end in rows:
             place = (stream, partition)
             if self._bounds.get(place) != (begin, end):

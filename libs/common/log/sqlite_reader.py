@@ -52,6 +52,14 @@ class SharedFile(Protocol):
         """Begin and end as of now."""
         ...
 
+    def refresh(self) -> None:
+        """Look whether anybody appended or trimmed."""
+        ...
+
+    def seen_bounds(self, stream: str, partition: int) -> tuple[int, int]:
+        """Begin and end as of the last look."""
+        ...
+
     def watch(self) -> None:
         """See to it that waiters hear of other processes' appends."""
         ...
@@ -137,9 +145,11 @@ class SqliteReader:
         """What is there. Returns empty without an await in between, so that a caller may wait at once and miss nothing."""
         records: list[Record] = []
         moved: dict[int, tuple[int, int]] = {}
+        self._looking()
+        self._file.refresh()
         for partition, offset in tuple(self._offsets.items()):
             look = self._looking()
-            begin, end = self._file.bounds(self._stream, partition)
+            begin, end = self._file.seen_bounds(self._stream, partition)
             if not begin <= offset <= end:
                 raise OffsetOutOfRangeError(self._stream, partition, offset, begin)
             if offset == end:

@@ -91,12 +91,6 @@ async def find_contact(connection: AsyncConnection, contact_id: str) -> ContactA
     return None if row is None else _contact_and_customer(row)
 
 
-async def find_offer(connection: AsyncConnection, offer_id: str) -> OfferRow | None:
-    """One offer."""
-    row = (await connection.execute(sa.select(tables.offers).where(tables.offers.c.offer_id == offer_id))).first()
-    return None if row is None else OfferRow(**row._mapping)
-
-
 async def list_messages(
     connection: AsyncConnection, contact_id: str, *, after: Sequence[Any] | None, limit: int
 ) -> list[MessageRow]:
@@ -111,19 +105,6 @@ async def list_messages(
     if after is not None:
         query = query.where(_behind(columns.at_ms, columns.message_id, after))
     return [MessageRow(**row._mapping) for row in await connection.execute(query)]
-
-
-async def find_last_inbound(connection: AsyncConnection, contact_id: str) -> MessageRow | None:
-    """The customer's newest message of a contact."""
-    columns = tables.messages.c
-    query = (
-        sa.select(tables.messages)
-        .where(columns.contact_id == contact_id, columns.direction == "in")
-        .order_by(columns.at_ms.desc(), columns.message_id.desc())
-        .limit(1)
-    )
-    row = (await connection.execute(query)).first()
-    return None if row is None else MessageRow(**row._mapping)
 
 
 async def list_timeline(

@@ -6,80 +6,85 @@ one is a bug and fails at once instead of silently treating the row as missing. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.agent_api.store.statements import merge_rows
+from libs.common.plain_sql import LIST_MAX, PlainSession
+from services.agent_api.store.plain import PlainTable, asked_for, inserting
 
 Row = TypeVar("Row")
 
-# Databases limit the parameters of one statement (SQLite: 32,766; older ones 999).
-KEYS_PER_QUERY = 400
 
+class ShelfKind(Generic[Row]):
+    """What shelves of one table have in common: `kind` is the row's dataclass, `key` the columns that identify it.
 
-@cache
-def _selecting(table: sa.Table, names: tuple[str, ...], key: str) -> sa.Select[Any]:
-    """The rows of some `keys`. Put together once for each table: that costs more than to run it for a few keys."""
-    keys: sa.BindParameter[Any] = sa.bindparam("keys", expanding=True)
-    return sa.select(*(table.c[name] for name in names)).where(table.c[key].in_(keys))
+    Columns in `keep` are not touched where a row exists.
+    """
+
+    def __init__(
+        self, table: sa.Table, kind: Callable[..., Row], key: tuple[str, ...], *, keep: frozenset[str] = frozenset()
+    ) -> None:
+        self.plain = PlainTable(table, kind)
+        self.key = key
+        self._columns = [table.c[name] for name in key]
+        condition = f"{key[0]} IN ?" if len(key) == 1 else " AND ".join(f"{name} = ?" for name in key)
+        self.select = f"{self.plain.select} WHERE {condition}"
+        change = tuple(name for name in self.plain.names if name not in key and name not in keep)
+        self.upsert = inserting(self.plain.name, self.plain.names, key, change)
+
+    def asked(self, key: Any) -> list[Any]:
+        """The parts of a key, as the table keeps them."""
+        parts = key if len(self.key) > 1 else (key,)
+        return [asked_for(column, part) for column, part in zip(self._columns, parts, strict=True)]
 
 
 class Shelf(Generic[Row]):
-    """The rows of one table that a batch works on. `kind` is the row's dataclass, `key` the columns that identify it."""
+    """The rows of one table that a batch works on."""
 
-    def __init__(self, table: sa.Table, kind: Callable[..., Row], key: tuple[str, ...]) -> None:
-        self._table = table
+    def __init__(self, kind: ShelfKind[Row]) -> None:
         self._kind = kind
-        self._key = key
-        self._names: tuple[str, ...] = tuple(item.name for item in fields(kind))  # type: ignore[arg-type]  # always a dataclass
         self._rows: dict[Any, Row | None] = {}
         self._changed: dict[Any, None] = {}
 
-    async def fetch(self, connection: AsyncConnection, keys: Iterable[Any]) -> None:
+    async def fetch(self, session: PlainSession, keys: Iterable[Any]) -> None:
         """Have the rows of these keys at hand. Keys of one column are plain values, of several columns tuples."""
         missing = sorted({key for key in keys if key not in self._rows})
-        columns = [self._table.c[name] for name in self._key]
-        for start in range(0, len(missing), KEYS_PER_QUERY):
-            chunk = missing[start : start + KEYS_PER_QUERY]
-            self._rows.update(dict.fromkeys(chunk))
-            if len(columns) == 1:
-                self._add(await connection.execute(_selecting(self._table, self._names, self._key[0]), {"keys": chunk}))
-                continue
-            where = sa.or_(
-                *(sa.and_(*(column == part for column, part in zip(columns, key, strict=True))) for key in chunk)
-            )
-            await self.fetch_where(connection, where)
+        self._rows.update(dict.fromkeys(missing))
+        if len(self._kind.key) > 1:
+            for key in missing:
+                self._add(await session.fetch(self._kind.select, *self._kind.asked(key)))
+            return
+        asked = [self._kind.asked(key)[0] for key in missing]
+        for start in range(0, len(asked), LIST_MAX):
+            self._add(await session.fetch_in(self._kind.select, asked[start : start + LIST_MAX]))
 
-    async def fetch_where(self, connection: AsyncConnection, where: sa.ColumnElement[bool]) -> None:
+    async def fetch_where(self, session: PlainSession, condition: str, *values: Any) -> None:
         """Have every row that meets the condition at hand, as far as it is not here already."""
-        self._add(await connection.execute(sa.select(*(self._table.c[name] for name in self._names)).where(where)))
+        self._add(await session.fetch(f"{self._kind.plain.select} WHERE {condition}", *values))
 
-    def _add(self, found_rows: Iterable[sa.Row[Any]]) -> None:
+    def _add(self, found_rows: Iterable[Sequence[Any]]) -> None:
         for found in found_rows:
-            row = self._kind(**dict(zip(self._names, found, strict=True)))
+            row = self._kind.plain.row_of(found)
             key = self.key_of(row)
             if self._rows.get(key) is None:
                 self._rows[key] = row
 
     def key_of(self, row: Row) -> Any:
         """The key of a row: a value, or a tuple of them."""
-        parts = tuple(getattr(row, name) for name in self._key)
+        parts = tuple(getattr(row, name) for name in self._kind.key)
         return parts[0] if len(parts) == 1 else parts
 
     def get(self, key: Any) -> Row | None:
         """The row, or None where the table has none. Only for keys that were fetched or put."""
-        assert key in self._rows, f"{self._table.name}: the row was not fetched before the batch"
+        assert key in self._rows, f"{self._kind.plain.name}: the row was not fetched before the batch"
         return self._rows[key]
 
     def change(self, key: Any) -> Row:
         """The row, which is there and about to be changed."""
         row = self.get(key)
-        assert row is not None, f"{self._table.name}: no such row"
+        assert row is not None, f"{self._kind.plain.name}: no such row"
         self._changed[key] = None
         return row
 
@@ -94,12 +99,11 @@ class Shelf(Generic[Row]):
         """Every row at hand that exists."""
         return (row for row in self._rows.values() if row is not None)
 
-    async def write(self, connection: AsyncConnection, *, keep: frozenset[str] = frozenset()) -> None:
-        """Write what changed: one statement for many rows. Columns in `keep` are not touched where the row exists."""
+    async def write(self, session: PlainSession) -> None:
+        """Write what changed: one statement for many rows."""
         if not self._changed:
             return
         changed = (self._rows[key] for key in self._changed)
-        values = [{name: getattr(row, name) for name in self._names} for row in changed if row is not None]
-        update = [name for name in self._names if name not in self._key and name not in keep]
-        await merge_rows(connection, self._table, values, key=self._key, change=update)
+        values = [self._kind.plain.values_of(row) for row in changed if row is not None]
+        await session.execute_many(self._kind.upsert, values)
         self._changed.clear()

@@ -21,6 +21,17 @@ ID_CHARS_MAX = 200
 HANDLE_CHARS_MAX = 500
 
 
+def clean_text(value: str | None, chars_max: int | None) -> str | None:
+    """The text as any database takes it, see `CleanText`."""
+    if value is None:
+        return None
+    if chars_max is not None:
+        value = value[:chars_max]
+    if value.isascii() and "\x00" not in value:
+        return value
+    return value.replace("\x00", "").encode("utf-8", "ignore").decode()
+
+
 class CleanText(sa.types.TypeDecorator[str]):
     """Text that any database takes: NUL characters, which PostgreSQL refuses, and halves of surrogate pairs are dropped.
 
@@ -36,13 +47,7 @@ class CleanText(sa.types.TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
         """The text without what cannot be stored."""
-        if value is None:
-            return None
-        if self.chars_max is not None:
-            value = value[: self.chars_max]
-        if value.isascii() and "\x00" not in value:
-            return value
-        return value.replace("\x00", "").encode("utf-8", "ignore").decode()
+        return clean_text(value, self.chars_max)
 
     def process_literal_param(self, value: str | None, dialect: sa.Dialect) -> str:
         """As for a bound parameter."""

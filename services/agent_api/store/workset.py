@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, fields
-
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from dataclasses import dataclass, field
+from typing import Final
 
 from libs.common.ids import customer_id
+from libs.common.plain_sql import PlainSession
 from services.agent_api.store import tables
+from services.agent_api.store.plain import PlainTable, inserting
 from services.agent_api.store.rows import (
     AgentRow,
     AttachmentRow,
@@ -28,11 +28,37 @@ from services.agent_api.store.rows import (
     ReceiptRow,
     TimelineRow,
 )
-from services.agent_api.store.shelves import Shelf
-from services.agent_api.store.statements import merge_rows
+from services.agent_api.store.shelves import Shelf, ShelfKind
+from services.agent_api.store.tables import ID_CHARS_MAX, clean_text
 
 MINUTE_MS = 60_000
-THROUGHPUT_KEY = ("minute_ms", "pool", "queue", "channel")
+
+_QUEUES: Final = ShelfKind(tables.queues, QueueRow, ("pool", "queue"))
+_AGENTS: Final = ShelfKind(tables.agents, AgentRow, ("agent_id",))
+_CONTACTS: Final = ShelfKind(tables.contacts, ContactRow, ("contact_id",))
+_OFFERS: Final = ShelfKind(tables.offers, OfferRow, ("offer_id",))
+_MESSAGES: Final = ShelfKind(tables.messages, MessageRow, ("message_id",))
+_RECEIPTS: Final = ShelfKind(tables.receipts, ReceiptRow, ("account", "provider_id"))
+_NOTES: Final = ShelfKind(tables.notes, NoteRow, ("note_id",))
+_CUSTOMERS: Final = ShelfKind(tables.customers, CustomerRow, ("customer_id",))
+_HANDLES: Final = ShelfKind(tables.handles, HandleRow, ("handle",))
+# Who asked what was written by the request; only the outcome comes from the log.
+_COMMANDS: Final = ShelfKind(
+    tables.commands, CommandRow, ("command_id",), keep=frozenset({"principal", "kind", "digest", "asked_ms"})
+)
+_ATTACHMENTS: Final = PlainTable(tables.attachments, AttachmentRow)
+_ADD_ATTACHMENTS: Final = inserting(_ATTACHMENTS.name, _ATTACHMENTS.names, ("attachment_id", "message_id"))
+_TIMELINE: Final = PlainTable(tables.timeline, TimelineRow)
+_ADD_TIMELINE: Final = inserting(_TIMELINE.name, _TIMELINE.names, ("entry_id",))
+_FRAMES: Final = PlainTable(tables.frames, FrameRow)
+_ADD_FRAMES: Final = inserting(_FRAMES.name, _FRAMES.names)
+_FORGET_RECEIPT: Final = "DELETE FROM agent_receipts WHERE account = ? AND provider_id = ?"
+_COUNT: Final = (
+    "INSERT INTO agent_throughput AS counted (minute_ms, pool, queue, channel, received, assigned, resolved)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (minute_ms, pool, queue, channel) DO UPDATE SET"
+    " received = counted.received + excluded.received, assigned = counted.assigned + excluded.assigned,"
+    " resolved = counted.resolved + excluded.resolved"
+)
 
 
 @dataclass(slots=True)
@@ -62,16 +88,16 @@ class Workset:
     def __init__(self, *, epoch: str, frame_seq: int) -> None:
         self.epoch = epoch
         self.frame_seq = frame_seq
-        self.queues = Shelf(tables.queues, QueueRow, ("pool", "queue"))
-        self.agents = Shelf(tables.agents, AgentRow, ("agent_id",))
-        self.contacts = Shelf(tables.contacts, ContactRow, ("contact_id",))
-        self.offers = Shelf(tables.offers, OfferRow, ("offer_id",))
-        self.messages = Shelf(tables.messages, MessageRow, ("message_id",))
-        self.receipts = Shelf(tables.receipts, ReceiptRow, ("account", "provider_id"))
-        self.notes = Shelf(tables.notes, NoteRow, ("note_id",))
-        self.customers = Shelf(tables.customers, CustomerRow, ("customer_id",))
-        self.handles = Shelf(tables.handles, HandleRow, ("handle",))
-        self.commands = Shelf(tables.commands, CommandRow, ("command_id",))
+        self.queues = Shelf(_QUEUES)
+        self.agents = Shelf(_AGENTS)
+        self.contacts = Shelf(_CONTACTS)
+        self.offers = Shelf(_OFFERS)
+        self.messages = Shelf(_MESSAGES)
+        self.receipts = Shelf(_RECEIPTS)
+        self.notes = Shelf(_NOTES)
+        self.customers = Shelf(_CUSTOMERS)
+        self.handles = Shelf(_HANDLES)
+        self.commands = Shelf(_COMMANDS)
         self.by_provider: dict[tuple[str, str], str] = {}
         self.attachments: list[AttachmentRow] = []
         self.timeline: list[TimelineRow] = []
@@ -82,36 +108,35 @@ class Workset:
         self.touched_queues: set[tuple[str, str]] = set()
         self.used_receipts: set[tuple[str, str]] = set()
 
-    async def fetch(self, connection: AsyncConnection, needs: Needs) -> None:
+    async def fetch(self, session: PlainSession, needs: Needs) -> None:
         """Have at hand what the batch names, and what that points to."""
-        await self.offers.fetch(connection, needs.offers)
-        await self.notes.fetch(connection, needs.notes)
-        await self.commands.fetch(connection, needs.commands)
-        await self.agents.fetch(connection, needs.agents)
-        await self.queues.fetch(connection, needs.queues)
-        if needs.pools:
-            await self.agents.fetch_where(connection, tables.agents.c.pool.in_(sorted(needs.pools)))
-            await self.queues.fetch_where(connection, tables.queues.c.pool.in_(sorted(needs.pools)))
-        await self._fetch_messages(connection, needs)
+        await self.offers.fetch(session, needs.offers)
+        await self.notes.fetch(session, needs.notes)
+        await self.commands.fetch(session, needs.commands)
+        await self.agents.fetch(session, needs.agents)
+        await self.queues.fetch(session, needs.queues)
+        for pool in sorted(needs.pools):
+            await self.agents.fetch_where(session, "pool = ?", clean_text(pool, ID_CHARS_MAX))
+            await self.queues.fetch_where(session, "pool = ?", clean_text(pool, ID_CHARS_MAX))
+        await self._fetch_messages(session, needs)
         found = list(self.messages.present())
         await self.contacts.fetch(
-            connection, needs.contacts | {row.contact_id for row in found if row.contact_id is not None}
+            session, needs.contacts | {row.contact_id for row in found if row.contact_id is not None}
         )
         handles = {handle for handle in needs.handles if handle} | {
             handle for row in found for handle in (row.handle, *row.handles) if handle
         }
-        await self.handles.fetch(connection, handles)
+        await self.handles.fetch(session, handles)
         cards: set[str] = {customer_id(handle) for handle in handles}
         cards |= {row.customer_id for row in self.handles.present()}
         cards |= {row.customer_id for row in self.contacts.present() if row.customer_id is not None}
-        await self.customers.fetch(connection, cards)
+        await self.customers.fetch(session, cards)
 
-    async def _fetch_messages(self, connection: AsyncConnection, needs: Needs) -> None:
-        await self.messages.fetch(connection, needs.messages)
+    async def _fetch_messages(self, session: PlainSession, needs: Needs) -> None:
+        await self.messages.fetch(session, needs.messages)
         for account, provider_id in sorted(needs.provider_ids):
-            columns = tables.messages.c
             await self.messages.fetch_where(
-                connection, sa.and_(columns.account == account, columns.provider_id == provider_id)
+                session, "account = ? AND provider_id = ?", *_RECEIPTS.asked((account, provider_id))
             )
         accounts = {row.message_id: row.account for row in self.messages.present()} | needs.accounts
         self.by_provider = {
@@ -125,48 +150,34 @@ class Workset:
             for message_id, provider_id in needs.sent | known
             if accounts.get(message_id)
         }
-        await self.receipts.fetch(connection, needs.provider_ids | learnt)
+        await self.receipts.fetch(session, needs.provider_ids | learnt)
 
-    async def write(self, connection: AsyncConnection) -> None:
+    async def write(self, session: PlainSession) -> None:
         """Write what changed, except queues and frames: supervisors are told about queues from what stands in the tables."""
-        await self.agents.write(connection)
-        await self.contacts.write(connection)
-        await self.offers.write(connection)
-        await self.messages.write(connection)
-        await self.notes.write(connection)
-        await self.customers.write(connection)
-        await self.handles.write(connection)
-        # Who asked what was written by the request; only the outcome comes from the log.
-        await self.commands.write(connection, keep=frozenset({"principal", "kind", "digest", "asked_ms"}))
-        await self.receipts.write(connection)
-        await self._write_additions(connection)
+        await self.agents.write(session)
+        await self.contacts.write(session)
+        await self.offers.write(session)
+        await self.messages.write(session)
+        await self.notes.write(session)
+        await self.customers.write(session)
+        await self.handles.write(session)
+        await self.commands.write(session)
+        await self.receipts.write(session)
+        await self._write_additions(session)
 
-    async def _write_additions(self, connection: AsyncConnection) -> None:
-        if self.used_receipts:
-            columns = tables.receipts.c
-            for account, provider_id in sorted(self.used_receipts):
-                await connection.execute(
-                    sa.delete(tables.receipts).where(columns.account == account, columns.provider_id == provider_id)
-                )
-        for table, key, rows in (
-            (tables.attachments, ("attachment_id", "message_id"), self.attachments),
-            (tables.timeline, ("entry_id",), self.timeline),
-        ):
-            if rows:
-                values = [{item.name: getattr(row, item.name) for item in fields(row)} for row in rows]
-                await merge_rows(connection, table, values, key=key, change=())
-        if self.throughput:
-            counters = ("received", "assigned", "resolved")
-            values = [
-                {**dict(zip(THROUGHPUT_KEY, key, strict=True)), **counts}
-                for key, counts in sorted(self.throughput.items())
-            ]
-            await merge_rows(connection, tables.throughput, values, key=THROUGHPUT_KEY, change=counters, add=True)
+    async def _write_additions(self, session: PlainSession) -> None:
+        for account, provider_id in sorted(self.used_receipts):
+            await session.execute(_FORGET_RECEIPT, *_RECEIPTS.asked((account, provider_id)))
+        await session.execute_many(_ADD_ATTACHMENTS, [_ATTACHMENTS.values_of(row) for row in self.attachments])
+        await session.execute_many(_ADD_TIMELINE, [_TIMELINE.values_of(row) for row in self.timeline])
+        counted = [
+            (minute_ms, *(clean_text(part, ID_CHARS_MAX) for part in places), *counts.values())
+            for (minute_ms, *places), counts in sorted(self.throughput.items())
+        ]
+        await session.execute_many(_COUNT, counted)
 
-    async def write_frames(self, connection: AsyncConnection) -> None:
+    async def write_frames(self, session: PlainSession) -> None:
         """Write the frames and the number of the last one into the locked row."""
-        if not self.frames:
-            return
-        values = [{item.name: getattr(row, item.name) for item in fields(FrameRow)} for row in self.frames]
-        await connection.execute(sa.insert(tables.frames), values)
-        await connection.execute(sa.update(tables.view_state).values(frame_seq=self.frame_seq))
+        if self.frames:
+            await session.execute_many(_ADD_FRAMES, [_FRAMES.values_of(row) for row in self.frames])
+            await session.execute("UPDATE agent_view_state SET frame_seq = ?", self.frame_seq)

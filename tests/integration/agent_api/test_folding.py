@@ -9,7 +9,6 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.events import outbound, routing
 from libs.common.log.port import Record
@@ -21,6 +20,7 @@ from libs.common.log.streams import (
     ROUTING_INPUTS,
 )
 from libs.common.store import open_engine
+from libs.common.store_engine import StoreEngine
 from libs.common.testing import builders as a
 from services.agent_api.credentials import migrate
 from services.agent_api.store import tables
@@ -101,17 +101,17 @@ def readings(order: list[int]) -> list[Reading]:
     return made
 
 
-async def fold_in_batches(engine: AsyncEngine, given: list[Reading], size: int) -> None:
+async def fold_in_batches(engine: StoreEngine, given: list[Reading], size: int) -> None:
     for start in range(0, len(given), size):
         batch = given[start : start + size]
         advances = {
             (reading.record.stream, 0): Advance(from_offset=0, next_offset=reading.record.offset + 1)
             for reading in batch
         }
-        async with engine.begin() as connection:
-            await apply_batch(connection, batch, advances, now_ms=a.START_MS, seen_seq=0, awaited=())
+        async with engine.write_plain() as session:
+            await apply_batch(session, batch, advances, now_ms=a.START_MS, seen_seq=0, awaited=())
             # What was applied is not applied again.
-            again = await apply_batch(connection, batch, advances, now_ms=a.START_MS, seen_seq=0, awaited=())
+            again = await apply_batch(session, batch, advances, now_ms=a.START_MS, seen_seq=0, awaited=())
             assert again.applied == []
 
 

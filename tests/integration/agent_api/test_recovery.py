@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.clock import SystemClock
 from libs.common.errors import StoreUnavailableError
@@ -20,7 +20,9 @@ from libs.common.log.memory import MemoryLog
 from libs.common.log.port import NewRecord, Record
 from libs.common.log.streams import DEAD_LETTERS, ROUTING_INPUTS, partition_of
 from libs.common.metrics import Metrics
+from libs.common.plain_sql import PlainSession
 from libs.common.store import open_engine
+from libs.common.store_engine import StoreEngine
 from libs.common.testing.builders import a_contact_assigned, a_contact_queued, a_contact_resolved
 from services.agent_api.credentials import migrate
 from services.agent_api.hub import Hub
@@ -57,7 +59,7 @@ class NoDeadLetters:
 class FailingCommits:
     """An engine whose transactions fail, in turn, before and after the commit: as a killed process leaves them."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: StoreEngine) -> None:
         self._engine = engine
         self.attempts = 0
 
@@ -65,11 +67,11 @@ class FailingCommits:
         return getattr(self._engine, name)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def write_plain(self) -> AsyncIterator[PlainSession]:
         self.attempts += 1
         turn = self.attempts % 3
-        async with self._engine.begin() as connection:
-            yield connection
+        async with self._engine.write_plain() as session:
+            yield session
             if turn == 1:
                 raise StoreUnavailableError("gone before the commit")
         if turn == 2:
