@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
 import jwt
@@ -31,6 +32,7 @@ ALGORITHM: Final = "HS256"
 ISSUER: Final = "centralino"
 SECRET_BYTES_MIN: Final = 32
 TOKEN_CHARS_MAX: Final = 4096
+TOKENS_KEPT: Final = 4096
 # Replicas' clocks differ a little; a token minted by one must be good at once on another.
 CLOCK_SKEW_MS: Final = 5_000
 
@@ -172,9 +174,15 @@ def forbidden_problem(detail: str) -> ProblemError:
     return ProblemError(403, "forbidden", "Forbidden", detail)
 
 
-def _claims(key: bytes, token: str) -> dict[str, Any]:
+def _claims(key: bytes, token: str) -> Mapping[str, Any]:
     if len(token) > TOKEN_CHARS_MAX:
         raise unauthorized_problem("The token is not valid.")
+    return _verified_claims(key, token)
+
+
+# A desktop sends the same token for hours, and to verify it costs as much as to look up what is asked for. Refusals are not kept.
+@lru_cache(maxsize=TOKENS_KEPT)
+def _verified_claims(key: bytes, token: str) -> Mapping[str, Any]:
     try:
         # The times are checked against our own clock below, which tests can move.
         return jwt.decode(
@@ -188,7 +196,7 @@ def _claims(key: bytes, token: str) -> dict[str, Any]:
         raise unauthorized_problem("The token is not valid.") from error
 
 
-def _principal(claims: dict[str, Any], now_ms: int) -> Principal:
+def _principal(claims: Mapping[str, Any], now_ms: int) -> Principal:
     expires_s, issued_s = claims["exp"], claims["iat"]
     kind = _KINDS.get(str(claims.get("kind")))
     if not isinstance(expires_s, int) or not isinstance(issued_s, int) or kind is None:

@@ -50,6 +50,7 @@ async def test_the_openapi_document_is_valid_and_names_every_route(tmp_path: Pat
         "GET /v1/contacts/{contact_id}/messages",
         "POST /v1/contacts/{contact_id}/messages",
         "GET /v1/contacts/{contact_id}/timeline",
+        "GET /v1/contacts/{contact_id}/explain",
         "POST /v1/contacts/{contact_id}/notes",
         "POST /v1/contacts/{contact_id}/resolve",
         "POST /v1/contacts/{contact_id}/wrap-up/done",
