@@ -35,6 +35,7 @@ class Classification:
     skills: dict[str, int] = field(default_factory=dict)
     priority: int | None = None
     failed: tuple[int, ...] = ()
+    any_of: tuple[dict[str, int], ...] = ()
 
 
 class _Asked:
@@ -59,11 +60,13 @@ def classify(
     to: Sequence[str] = (),
     skills: Mapping[str, int] | None = None,
     priority: int | None = None,
+    any_of: Sequence[Mapping[str, int]] = (),
 ) -> Classification:
     """The first rule that matches, with what the integration asked for on top.
 
     `to` are the addresses that the message was sent to; `skills` are minimum levels and `priority` is what an integration gave:
-    of two levels of one skill the higher counts, and an integration's priority goes before the rule's.
+    of two levels of one skill the higher counts, and an integration's priority goes before the rule's. Of the rule's `any_of` and of
+    what the integration gave as `any_of`, one each must be met.
     Raises NoRuleError where nothing matches.
     """
     asked = _Asked(message, tuple(to), skills or {}, priority or 0)
@@ -72,17 +75,30 @@ def classify(
         if rule.when is None or (
             _matches(rule.when, message, to) and _holds(rule.when.expression, asked, place, failed)
         ):
-            wanted = dict(rule.skills)
-            for skill, level in (skills or {}).items():
-                wanted[skill] = max(level, wanted.get(skill, 0))
+            wanted = _together(rule.skills, skills or {})
             return Classification(
                 queue=rule.queue,
                 rule=place,
                 skills=wanted,
                 priority=rule.priority if priority is None else priority,
                 failed=tuple(failed),
+                any_of=_multiply(rule.any_of, any_of),
             )
     raise NoRuleError
+
+
+def _together(skills: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    together = dict(skills)
+    for skill, level in more.items():
+        together[skill] = max(level, together.get(skill, 0))
+    return together
+
+
+def _multiply(one: Sequence[Mapping[str, int]], other: Sequence[Mapping[str, int]]) -> tuple[dict[str, int], ...]:
+    """Who has all of one set of each has all of one of these."""
+    if one and other:
+        return tuple(_together(skills, more) for skills in one for more in other)
+    return tuple(dict(skills) for skills in one or other)
 
 
 def _holds(expression: str | None, asked: _Asked, place: int, failed: list[int]) -> bool:

@@ -42,6 +42,8 @@ class Wishes:
 
     skills: Mapping[str, int] = field(default_factory=dict)
     priority: int | None = None
+    any_of: Sequence[Mapping[str, int]] = ()
+    preferred_agent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ class Receiver:
                 to=_addressees(message, account),
                 skills=wishes.skills,
                 priority=wishes.priority,
+                any_of=wishes.any_of,
             )
             for place in found.failed:
                 self._metrics.rules_failed.labels(account.pool).inc()
@@ -117,6 +120,8 @@ class Receiver:
                 skills=found.skills,
                 priority=found.priority,
                 rule=found.rule,
+                any_of=found.any_of,
+                preferred_agent=wishes.preferred_agent,
             )
             records.append(
                 encode_record(

@@ -56,7 +56,11 @@ class AttachmentIn(_Body):
 
 
 class ContactIn(_Body):
-    """A customer's message."""
+    """A customer's message.
+
+    An agent who gets it has all of `skills` and, where `any_of` is given, all of at least one of its sets. `preferred_agent` is offered it
+    first, if he is available.
+    """
 
     account: _Short
     external_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
@@ -67,6 +71,10 @@ class ContactIn(_Body):
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] | None = None
     attributes: Annotated[dict[_Short, Annotated[str, Field(max_length=2000)]], Field(max_length=50)] = {}
     skills: Annotated[dict[_Short, _Level], Field(max_length=20)] = {}
+    any_of: Annotated[
+        list[Annotated[dict[_Short, _Level], Field(min_length=1, max_length=20)]], Field(max_length=8)
+    ] = []
+    preferred_agent: _Short | None = None
     priority: Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)] | None = None
     attachments: Annotated[list[AttachmentIn], Field(max_length=20)] = []
 
@@ -101,7 +109,9 @@ def contacts_router(accounts: Mapping[str, AccountContext], receiver: Receiver, 
             detail = f"its contacts come in by its provider's webhook, {account.webhook_url}"
             raise ProblemError(422, "invalid", "Invalid request", errors=(FieldError(detail, pointer="/account"),))
         normalised = normalise_contact(body, account, principal.id, idempotency_key, clock.now_ms())
-        wishes = Wishes(skills=body.skills, priority=body.priority)
+        wishes = Wishes(
+            skills=body.skills, priority=body.priority, any_of=body.any_of, preferred_agent=body.preferred_agent
+        )
         receipts = await receiver.receive(account, normalised, current_correlation_id() or "", wishes)
         receipt = receipts[0]
         return ContactAccepted(

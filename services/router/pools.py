@@ -50,6 +50,8 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
             hours=queue_calendar(configuration, name),
             offer_when_closed=queue.offer_when_closed,
             target_in_open_time=queue.target_in_open_time,
+            any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
+            prefer_last_agent_ms=queue.prefer_last_agent_ms,
         )
         for name, queue in sorted(configuration.queues.items())
         if queue.pool == pool

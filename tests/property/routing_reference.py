@@ -51,7 +51,10 @@ def has_room(state: PoolState, agent: Agent, channel: str, *, apart: Contact | N
 
 
 def has_skills(agent: Agent, contact: Contact) -> bool:
-    return not agent.removed and all(agent.skills.get(skill, 0) >= level for skill, level in contact.skills)
+    return not agent.removed and any(
+        all(agent.skills.get(skill, 0) >= level for skill, level in needed)
+        for needed in (contact.alternatives or [contact.skills])
+    )
 
 
 def declined(agent: Agent, contact: Contact, now_ms: int) -> bool:
@@ -82,7 +85,16 @@ def may_take(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> b
         and has_skills(agent, contact)
         and has_room(state, agent, contact.channel)
         and not declined(agent, contact, now_ms)
+        and only_for(state, contact, now_ms) in (None, agent.id)
     )
+
+
+def only_for(state: PoolState, contact: Contact, now_ms: int) -> str | None:
+    """The agent whom the contact is kept for, as long as he could be offered it if he had room."""
+    agent = state.agents.get(contact.only_agent or "")
+    if agent is None or agent.presence != "available" or not on_shift(state, agent) or now_ms >= contact.only_until_ms:
+        return None
+    return agent.id if has_skills(agent, contact) and not declined(agent, contact, now_ms) else None
 
 
 def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
@@ -240,6 +252,8 @@ def _offered(state: PoolState, waiting: list[Contact], contact: Contact, takers:
     mine = [c.id for c in waiting if may_take(state, chosen, c, now_ms)]
     left_out = dict.fromkeys(sorted(d.agent_id for d in contact.declines if d.until_ms > now_ms)[:5], "declined")
     present = [a for a in state.agents.values() if a.presence == "available" and not a.removed]
+    kept = only_for(state, contact, now_ms) is not None
+    present = [] if kept else present
     for agent in sorted((a for a in present if place(a) < place(chosen)), key=place):
         if len(left_out) < 5 and agent.id not in left_out:
             passed_over = "no-room" if on_shift(state, agent) else "off-shift"
@@ -255,7 +269,7 @@ def _offered(state: PoolState, waiting: list[Contact], contact: Contact, takers:
         reason=OfferReason(
             rank=mine.index(contact.id) + 1,
             waited_ms=now_ms - contact.received_ms,
-            strategy=strategy,
+            strategy="preferred_agent" if kept else strategy,
             candidates=len(takers),
             left_out=left_out,
         ),

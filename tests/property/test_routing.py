@@ -68,6 +68,11 @@ levels = st.one_of(
     st.just({"it": 5}),
     st.dictionaries(st.sampled_from(SKILLS), st.integers(0, 6), max_size=3),
 )
+any_of = st.one_of(
+    st.just(()),
+    st.just(()),
+    st.lists(st.dictionaries(st.sampled_from((*SKILLS, "rare")), st.integers(0, 6), max_size=2), max_size=3).map(tuple),
+)
 a_queue = st.builds(
     QueueConfiguration,
     id=st.sampled_from(QUEUES[:2]),
@@ -80,6 +85,8 @@ a_queue = st.builds(
     hours=st.sampled_from([None, None, "shop", "other"]),
     offer_when_closed=st.sampled_from([False, False, True]),
     target_in_open_time=st.booleans(),
+    any_of=any_of,
+    prefer_last_agent_ms=st.sampled_from([0, 0, 30_000, 90_000]),
 )
 an_agent = st.builds(
     AgentConfiguration,
@@ -276,6 +283,8 @@ class PoolHistory(RuleBasedStateMachine):
         queue=st.sampled_from(QUEUES),
         channel=st.sampled_from(CHANNELS),
         skills=st.dictionaries(st.sampled_from((*SKILLS, "rare")), st.integers(-1, 7), max_size=2),
+        any_of=any_of,
+        preferred=st.sampled_from([None, None, None, *AGENTS[:3], "nobody"]),
         priority=st.sampled_from([None, -99, -1, 1, 3, 99]),
         age_ms=st.sampled_from([None, 0, 5_000, 10**9, -5_000]),
         leap_ms=leaps_ms,
@@ -291,6 +300,8 @@ class PoolHistory(RuleBasedStateMachine):
         age_ms: int | None,
         leap_ms: int,
         again: bool,
+        any_of: tuple[dict[str, int], ...] = (),
+        preferred: str | None = None,
     ) -> None:
         self.numbers += 1
         message = Message(
@@ -299,7 +310,7 @@ class PoolHistory(RuleBasedStateMachine):
             account="account",
             channel=channel,
             provider_id=str(self.numbers),
-            handle="mailto:luca@example.com",
+            handle=f"mailto:luca{thread % 4}@example.com",
             received_ms=self.clock_ms,
             occurred_ms=None if age_ms is None else self.clock_ms - age_ms,
         )
@@ -310,6 +321,8 @@ class PoolHistory(RuleBasedStateMachine):
             queue=queue,
             skills=skills,
             priority=priority,
+            any_of=any_of,
+            preferred_agent=preferred,
         )
         facts = self.give(event, leap_ms)
         first = facts[0]

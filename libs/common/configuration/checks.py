@@ -178,6 +178,10 @@ def _check_skills(parts: _Parts) -> Iterator[Found]:
     for path, part, asked_pool in asking:
         for skill, level in _mapping(part.get("skills")).items():
             yield from _check_skill((*path, "skills", skill), skill, level, asked_pool, levels)
+        any_of = part.get("any_of")
+        for place, alternative in enumerate(any_of if isinstance(any_of, list) else ()):
+            for skill, level in _mapping(alternative).items():
+                yield from _check_skill((*path, "any_of", place, skill), skill, level, asked_pool, levels)
 
 
 def _check_skill(

@@ -66,6 +66,8 @@ def message_of_detail(detail: ErrorDetails, path: Sequence[Step], document: Docu
             return f"must be at least {context['ge']}"
         case "less_than_equal":
             return f"must be at most {context['le']}"
+        case "too_long":
+            return f"must have at most {context['max_length']} entries"
         case "string_too_long":
             return f"must be at most {context['max_length']} characters"
         case "string_pattern_mismatch":

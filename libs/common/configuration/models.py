@@ -106,6 +106,8 @@ Level = Annotated[
 ]
 Priority = Annotated[int, Field(strict=True, ge=PRIORITY_MIN, le=PRIORITY_MAX)]
 Room = Annotated[int, Field(strict=True, ge=0, le=CAPACITY_MAX)]
+ANY_OF_MAX: Final = 8
+AnyOf = Annotated[tuple[Annotated[dict[Name, Level], Field(min_length=1)], ...], Field(max_length=ANY_OF_MAX)]
 Units = Annotated[int, Field(strict=True, ge=0, le=UNITS_MAX)]
 Strategy = Literal["longest_idle", "least_loaded", "round_robin", "most_skilled", "least_skilled"]
 Flag = Annotated[bool, Field(strict=True)]
@@ -189,8 +191,9 @@ class Pool(_Part):
 class Queue(_Part):
     """Where contacts of one kind wait. `skills`: the least level that an agent must have. Times that are None are the channel's.
 
-    `strategy`: which of the agents who fit is offered a contact first. `hours` None: the pool's. While the queue is closed its
-    contacts wait and are offered to nobody, unless `offer_when_closed`.
+    `any_of`: besides `skills`, all of at least one of these. `strategy`: which of the agents who fit is offered a contact first. For
+    `prefer_last_agent_ms` a contact is kept for the agent who had the customer's last one. `hours` None: the pool's. While the queue is
+    closed its contacts wait and are offered to nobody, unless `offer_when_closed`.
     """
 
     pool: Name
@@ -203,6 +206,8 @@ class Queue(_Part):
     hours: Hours | None = None
     offer_when_closed: Flag = False
     target_in_open_time: Flag = False
+    any_of: AnyOf = ()
+    prefer_last_agent_ms: DurationMs = Field(default=0, alias="prefer_last_agent")
 
 
 class Account(_Part):
@@ -253,6 +258,7 @@ class Rule(_Part):
     when: When | None = None
     queue: Name
     skills: dict[Name, Level] = {}
+    any_of: AnyOf = ()
     priority: Priority | None = None
 
 

@@ -21,7 +21,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 class ContactReceived(Input, frozen=True, kw_only=True, tag="centralino.contact.received.v1"):
     """A customer's message, classified. It opens the contact `contact_id` unless its thread has an open one, which it joins.
 
-    `skills` are minimum levels (1 to 5) that the classification or the integration asks for, on top of the queue's own.
+    `skills` are minimum levels (1 to 5) that the classification or the integration asks for, on top of the queue's own; besides, where
+    `any_of` is not empty, all of at least one of these. `preferred_agent`: who is to be offered it first, if he can be.
     """
 
     message: Message
@@ -30,6 +31,8 @@ class ContactReceived(Input, frozen=True, kw_only=True, tag="centralino.contact.
     skills: dict[str, int] = {}
     priority: int | None = None
     rule: int | None = None
+    any_of: tuple[dict[str, int], ...] = ()
+    preferred_agent: str | None = None
 
 
 class Command(Input, frozen=True, kw_only=True):

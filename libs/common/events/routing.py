@@ -59,6 +59,9 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     `received_ms` is the provider's time of the message, bounded. `skills` are all that is asked for, the queue's included.
     The rest is what readers need who do not read the inputs; the message's text is not repeated here. `queue_asked` is set where
     the input named a queue that the pool does not have: the contact then waits in the pool's first one, so that it is not lost.
+
+    `alternatives`: where not empty, an agent fits who has all the skills of at least one of them; each is complete. Until
+    `preferred_until_ms` the contact is offered to `preferred_agent` alone, unless he is not available, lacks the skills or declines it.
     """
 
     contact_id: str
@@ -81,6 +84,9 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     email_message_id: str | None = None
     email_references: tuple[str, ...] = ()
     automatic: bool = False
+    alternatives: tuple[dict[str, int], ...] = ()
+    preferred_agent: str | None = None
+    preferred_until_ms: int = 0
 
 
 class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joined.v1"):
@@ -94,6 +100,7 @@ class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joi
 class OfferReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why this agent got this contact now: the short form, computed from what the matching looked at anyway.
 
+    `strategy`: the order of agents by which he came first, or `preferred_agent`: the contact was for him alone.
     `rank`: the contact's place among the waiting ones that this agent may take, from 1. `waited_ms`: since `received_ms`.
     `candidates`: agents that fitted and had room, as far as they were looked at (`candidates_more`: there were others).
     `left_out`: agents that were passed over, by agent id, with the reason: `declined`, `no-room`, `not-available`, `off-shift`,

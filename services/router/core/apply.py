@@ -51,7 +51,7 @@ def apply(state: PoolState, fact: PoolFact) -> None:
         state.index.set_back(now_ms, state.contacts)
     _FOLDS[type(fact)](state, fact)
     state.now_ms = now_ms
-    state.index.forget_ended_backoffs(now_ms)
+    state.index.forget_ended(now_ms)
     drop_stale_timers(state, now_ms)
     if fact.command_id is not None:
         state.commands.add(fact.command_id, now_ms)

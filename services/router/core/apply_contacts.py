@@ -29,6 +29,10 @@ def fold_queue(state: PoolState, fact: ContactQueued) -> None:
         sequence=state.arrivals + 1,
         offer_timeout_ms=fact.offer_timeout_ms,
         state=queued,
+        alternatives=tuple([tuple(sorted(skills.items())) for skills in fact.alternatives]),
+        only_agent=fact.preferred_agent,
+        only_until_ms=fact.preferred_until_ms,
+        handle=fact.handle,
     )
     state.arrivals += 1
     state.contacts[contact.id] = contact

@@ -78,4 +78,7 @@ def fold_assign(state: PoolState, fact: ContactAssigned) -> None:
         raise IllegalFactError(f"contact {contact.id} assigned by offer {fact.offer_id}, not {contact.offer_id}")
     state.index.accept_contact(contact)
     state.contacts[contact.id] = replace(contact, state=ContactState.ACTIVE, offer_id=None)
-    _forget_offer(state, fact.offer_id, fact.agent_id, OfferOutcome.ACCEPTED, max(state.now_ms, fact.at_ms))
+    at_ms = max(state.now_ms, fact.at_ms)
+    _forget_offer(state, fact.offer_id, fact.agent_id, OfferOutcome.ACCEPTED, at_ms)
+    if state.index.terms.remembers_agents and contact.handle:
+        state.last_agents.add(contact.handle, fact.agent_id, at_ms)

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from services.router.core import limits
-from services.router.core.entities import Agent, Skills
+from services.router.core.entities import Agent, Needs, Skills
 
 # Requirements that are kept once computed. When there are more, all go, and those in use come back at their next use.
 _REQUIREMENTS_MAX: Final = 20_000
@@ -23,16 +23,23 @@ _PROFILES_MAX: Final = 500
 
 
 class Requirement(msgspec.Struct, frozen=True):
-    """What contacts ask for, worked out: `mask` None when no agent has one of the skills. `agents`: who fits, as bits.
+    """What contacts ask for, worked out: one mask for each alternative that any agent fits. `agents`: who fits one of them, as bits.
 
-    `anchor` is the skill that the fewest agents have at the level asked for; None when no skill is asked for. `profiles` are the masks of
-    those who fit; None when the pool has too many different ones.
+    `anchors` has for each alternative the skill that the fewest agents have at the level asked for, None where no skill is asked for: who
+    fits has one of these skills. `profiles` are the masks of those who fit; None when the pool has too many different ones.
     """
 
-    mask: int | None
+    masks: tuple[int, ...]
     agents: int
-    anchor: str | None
+    anchors: tuple[str | None, ...]
     profiles: tuple[int, ...] | None = None
+
+    def fits(self, mask: int) -> bool:
+        """Whether an agent with the skills of this mask may take such a contact."""
+        for needed in self.masks:  # noqa: SIM110  # looked at for every head of a class; a generator would cost twice as much
+            if mask & needed == needed:
+                return True
+        return False
 
 
 class Capability:
@@ -48,7 +55,7 @@ class Capability:
         self.numbers: Final = {agent.id: number for number, agent in enumerate(held)}
         self._everybody: Final = (1 << len(held)) - 1
         self._firsts: Final[dict[str, int]] = {}
-        self._requirements: Final[dict[Skills, Requirement]] = {}
+        self._requirements: Final[dict[Needs, Requirement]] = {}
         # Bytes first, integers afterwards: setting bits in large integers one at a time would copy them each time.
         size = (len(held) + 7) // 8
         holders: dict[int, bytearray] = {}
@@ -74,16 +81,35 @@ class Capability:
                 mask |= ((1 << level) - 1) << self._firsts[skill]
         return mask
 
-    def requirement(self, skills: Skills) -> Requirement:
-        """What these skills mean for the agents there are."""
-        found = self._requirements.get(skills)
+    def requirement(self, needs: Needs) -> Requirement:
+        """What these alternatives mean for the agents there are."""
+        found = self._requirements.get(needs)
         if found is None:
             if len(self._requirements) >= _REQUIREMENTS_MAX:
                 self._requirements.clear()
-            found = self._requirements[skills] = self._work_out(skills)
+            found = self._requirements[needs] = self._work_out(needs)
         return found
 
-    def _work_out(self, skills: Skills) -> Requirement:
+    def _work_out(self, needs: Needs) -> Requirement:
+        masks: list[int] = []
+        agents = 0
+        anchors: dict[str | None, None] = {}
+        for skills in needs:
+            mask, fitting, anchor = self._work_out_one(skills)
+            if mask is not None:
+                masks.append(mask)
+                agents |= fitting
+            anchors[anchor] = None
+        profiles = self.profiles
+        if profiles is not None:
+            fitting_profiles: dict[int, None] = {}
+            for mask in masks:
+                fitting_profiles.update(dict.fromkeys([profile for profile in profiles if profile & mask == mask]))
+            profiles = tuple(fitting_profiles)
+        return Requirement(masks=tuple(masks), agents=agents, anchors=tuple(anchors), profiles=profiles)
+
+    def _work_out_one(self, skills: Skills) -> tuple[int | None, int, str | None]:
+        """One alternative: its mask (None when no agent has one of the skills at its level), who fits, and its anchor."""
         mask = 0
         agents = self._everybody
         anchor, supply = None, len(self.numbers) + 1
@@ -91,15 +117,12 @@ class Capability:
             first = self._firsts.get(skill)
             holders = 0 if first is None else self._holders.get(first + level - 1, 0)
             if first is None or holders == 0:
-                return Requirement(mask=None, agents=0, anchor=skill)
+                return None, 0, skill
             mask |= 1 << (first + level - 1)
             agents &= holders
             if holders.bit_count() < supply:
                 anchor, supply = skill, holders.bit_count()
-        fitting = None
-        if self.profiles is not None:
-            fitting = tuple(profile for profile in self.profiles if profile & mask == mask)
-        return Requirement(mask=mask, agents=agents, anchor=anchor, profiles=fitting)
+        return mask, agents, anchor
 
 
 def numbers_of(agents: int) -> Iterator[int]:

@@ -63,6 +63,8 @@ def _open(
     message = event.message
     priority = policies.bounded_priority(event.priority, queue)
     received_ms = policies.received_ms(message, now_ms)
+    skills, alternatives = policies.asked_needs(queue, event.skills, event.any_of)
+    preferred, preferred_until_ms = _preference(state, event, queue, skills, alternatives, now_ms)
     target_ms = policies.target_ms(queue, message.channel, priority, state.channel_targets_ms)
     return ContactQueued(
         pool=state.pool,
@@ -74,7 +76,7 @@ def _open(
         channel=message.channel,
         handle=message.handle,
         queue=queue.id,
-        skills=policies.asked_skills(queue, event.skills),
+        skills=skills,
         priority=priority,
         received_ms=received_ms,
         due_ms=policies.due_ms(_counting(state, queue), received_ms, target_ms),
@@ -87,6 +89,9 @@ def _open(
         email_message_id=message.email_message_id,
         email_references=message.email_references[-limits.EMAIL_REFERENCES_MAX :],
         automatic=message.automatic,
+        alternatives=alternatives,
+        preferred_agent=preferred,
+        preferred_until_ms=preferred_until_ms,
     )
 
 
@@ -95,6 +100,32 @@ def _counting(state: PoolState, queue: QueueConfiguration) -> CalendarState | No
     if not queue.target_in_open_time or queue.hours is None:
         return None
     return state.calendars.get(queue.hours)
+
+
+def _preference(
+    state: PoolState,
+    event: ContactReceived,
+    queue: QueueConfiguration,
+    skills: dict[str, int],
+    alternatives: tuple[dict[str, int], ...],
+    now_ms: int,
+) -> tuple[str | None, int]:
+    """The agent who alone is offered the contact at first, and until when: whom the input names, else who had the customer's last one.
+
+    Nobody where he is not available or lacks the skills: then there is no reason to wait for him.
+    """
+    agent_id, for_ms = event.preferred_agent, queue.prefer_last_agent_ms
+    if agent_id is not None:
+        for_ms = for_ms or limits.PREFERRED_AGENT_MS
+    elif for_ms > 0:
+        agent_id = state.last_agents.get(event.message.handle)
+    desk = None if agent_id is None else state.index.desks.get(agent_id)
+    if desk is None or not desk.available:
+        return None, 0
+    needs = tuple(tuple(one.items()) for one in alternatives or (skills,))
+    if not state.index.capability.requirement(needs).fits(desk.mask):
+        return None, 0
+    return desk.agent_id, now_ms + policies.bound(for_ms, 0, limits.PREFER_LAST_AGENT_MAX_MS)
 
 
 def _contact_id(state: PoolState, event: ContactReceived) -> str:

@@ -117,7 +117,9 @@ def _limit_problem(event: ConfigurePool) -> str | None:
             return f"An agent's capacity names at most {limits.CHANNELS_MAX} channels."
         skills.update(dict.fromkeys(agent.skills))
     for queue in event.queues:
-        if len(queue.skills) > limits.SKILLS_PER_CONTACT_MAX:
+        if len(queue.any_of) > limits.ANY_OF_MAX:
+            return f"A queue asks for any of at most {limits.ANY_OF_MAX} sets of skills."
+        if max(map(len, (queue.skills, *queue.any_of))) > limits.SKILLS_PER_CONTACT_MAX:
             return f"A queue asks for at most {limits.SKILLS_PER_CONTACT_MAX} skills."
     if len(skills) > limits.SKILLS_MAX:
         return f"The agents of a pool have at most {limits.SKILLS_MAX} different skills."

@@ -46,7 +46,7 @@ class Desk:
         self.number: Final = number
         self.mask: Final = mask
         self.skills: Final = agent.skills
-        self.anchors: Final = (None, *agent.skills)
+        self.anchors: Final = (None, (agent.id,), *agent.skills)
         self.capacity: Final = agent.capacity
         self.units: Final = agent.units
         self.room_rules: Final = rules

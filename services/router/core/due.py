@@ -10,13 +10,13 @@ import heapq
 from libs.common.events.routing import CalendarTurned, ContactResolved, OfferExpired, PoolFact
 from services.router.core import policies
 from services.router.core.entities import Contact
-from services.router.core.index import TIMER_BACKOFF, TIMER_CALENDAR, TIMER_OFFER
+from services.router.core.index import TIMER_CALENDAR, TIMER_OFFER, TIMER_WRAP_UP
 from services.router.core.model import PoolState
 from services.router.core.timers import first_timer
 
 
 def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
-    """The next fact that the time brings; back-offs that are over bring none and are only noted in the index."""
+    """The next fact that the time brings; restrictions that are over bring none and are only noted in the index."""
     while True:
         timer = first_timer(state)
         if timer is None or timer[0] > now_ms:
@@ -28,10 +28,10 @@ def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
         if kind == TIMER_CALENDAR:
             is_open = not state.calendars[of_id].open
             return CalendarTurned(pool=state.pool, at_ms=now_ms, calendar=of_id, open=is_open, since_ms=due_ms)
-        if kind != TIMER_BACKOFF:
+        if kind == TIMER_WRAP_UP:
             return end_wrap_up(state.contacts[of_id], state.pool, now_ms)
         heapq.heappop(state.index.timers)
-        state.index.end_backoff(state.contacts[of_id], timer)
+        state.index.end_restriction(state.contacts[of_id], timer)
 
 
 def expire_offer(state: PoolState, contact_id: str, now_ms: int) -> OfferExpired:

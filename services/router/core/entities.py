@@ -32,6 +32,7 @@ class OfferOutcome(StrEnum):
 
 
 Skills = tuple[tuple[str, int], ...]
+Needs = tuple[Skills, ...]  # All of at least one of them.
 Rank = tuple[int, int]
 
 
@@ -53,9 +54,11 @@ class WrapUp(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Contact(msgspec.Struct, frozen=True, array_like=True):
-    """A contact that is not resolved. `skills` are all that it asks for, in alphabetical order; `sequence` is its arrival's number.
+    """A contact that is not resolved. `skills` are what it asks for in any case, in alphabetical order; `sequence` is its arrival's number.
 
-    `agent_id` is set from the offer on, `offer_id` while it is offered, `wrap_up` in wrap-up.
+    `agent_id` is set from the offer on, `offer_id` while it is offered, `wrap_up` in wrap-up. `alternatives`: all that it asks for, where
+    there is more than one way to fit. `only_agent` alone is offered it until `only_until_ms`, if he can be offered it at all. `handle`: the
+    customer's address.
     """
 
     id: str
@@ -73,6 +76,15 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
     offer_id: str | None = None
     declines: tuple[Decline, ...] = ()
     wrap_up: WrapUp | None = None
+    alternatives: Needs = ()
+    only_agent: str | None = None
+    only_until_ms: int = 0
+    handle: str = ""
+
+    @property
+    def needs(self) -> Needs:
+        """What an agent must have: all the skills of one of these."""
+        return self.alternatives or (self.skills,)
 
     @property
     def rank(self) -> Rank:

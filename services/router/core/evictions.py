@@ -65,7 +65,7 @@ def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) ->
             return _withdraw(state, contact, agent.id, CAUSE_CONFIGURATION, now_ms)
         if agent.presence is not Presence.AVAILABLE:
             return _withdraw(state, contact, agent.id, CAUSE_PRESENCE, now_ms)
-        if any(agent.skills.get(skill, 0) < level for skill, level in contact.skills):
+        if not has_skills(agent, contact):
             return _withdraw(state, contact, agent.id, CAUSE_CONFIGURATION, now_ms)
         return None
     if agent.presence is not Presence.OFFLINE:
@@ -79,6 +79,11 @@ def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) ->
         agent_id=agent.id,
         cause=CAUSE_AGENT_REMOVED if agent.removed else CAUSE_SIGN_OUT,
     )
+
+
+def has_skills(agent: Agent, contact: Contact) -> bool:
+    """Whether the agent has all the skills of one alternative."""
+    return any(all(agent.skills.get(skill, 0) >= level for skill, level in skills) for skills in contact.needs)
 
 
 def _withdraw(state: PoolState, contact: Contact, agent_id: str, cause: str, now_ms: int) -> OfferWithdrawn:

@@ -15,7 +15,7 @@ import msgspec
 
 from libs.common.events.routing import OfferMade
 from services.router.core.calendars import next_turn_ms
-from services.router.core.entities import Agent, Contact, Presence
+from services.router.core.entities import Agent, Contact, Presence, Skills
 from services.router.core.model import PoolState
 from services.router.core.strategies import STRATEGIES, OrderKey
 
@@ -38,10 +38,12 @@ class Obstacle(StrEnum):
     OFF_SHIFT = "off-shift"
     CLOSED = "closed"
     DECLINED = "declined"
+    RESERVED = "reserved"
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that stands between an agent and a contact. `subject`: the skill, channel or calendar that it is about, or the presence.
+    """One thing that stands between an agent and a contact. `subject`: the skill, channel or calendar that it is about, the presence,
+    or the agent whom it is kept for.
 
     `asked` and `has`: the level asked for and the agent's, or one more contact and the room in all; units and what is in use of all of
     them, the open offers and their limit in the same way. `until_ms`: when it is over by itself.
@@ -196,11 +198,10 @@ def find_blockers(state: PoolState, contact: Contact, agent: Agent, now_ms: int)
     blockers: list[Blocker] = []
     if agent.presence is not Presence.AVAILABLE:
         blockers.append(Blocker(obstacle=Obstacle.PRESENCE, subject=agent.presence.value))
-    for skill, level in contact.skills:
-        has = agent.skills.get(skill, 0)
-        if has < level:
-            obstacle = Obstacle.LEVEL if has else Obstacle.SKILL
-            blockers.append(Blocker(obstacle=obstacle, subject=skill, asked=level, has=has))
+    # Of several alternatives the one that least is missing for.
+    ways: list[list[Blocker]] = [_missing(agent, skills) for skills in contact.needs]
+    least: list[Blocker] = min(ways, key=len)
+    blockers += least
     blockers.extend(_closed(state, Obstacle.OFF_SHIFT, agent.shift))
     blockers.extend(_closed(state, Obstacle.CLOSED, state.index.terms.gates.get(contact.queue)))
     desk = state.index.desks[agent.id]
@@ -218,7 +219,32 @@ def find_blockers(state: PoolState, contact: Contact, agent: Agent, now_ms: int)
         for decline in contact.declines
         if decline.agent_id == agent.id and decline.until_ms > now_ms
     )
+    only = _reserved_for(state, contact, now_ms)
+    if only is not None and only != agent.id:
+        blockers.append(Blocker(obstacle=Obstacle.RESERVED, subject=only, until_ms=contact.only_until_ms))
     return tuple(blockers)
+
+
+def _reserved_for(state: PoolState, contact: Contact, now_ms: int) -> str | None:
+    """The agent whom the contact is for alone at `now_ms`."""
+    agent = None if contact.only_agent is None else state.agents.get(contact.only_agent)
+    if agent is None or agent.removed or agent.presence is not Presence.AVAILABLE or contact.only_until_ms <= now_ms:
+        return None
+    if any(_closed(state, Obstacle.OFF_SHIFT, agent.shift)):
+        return None
+    if any(decline.agent_id == agent.id and decline.until_ms > now_ms for decline in contact.declines):
+        return None
+    return agent.id if any(not _missing(agent, skills) for skills in contact.needs) else None
+
+
+def _missing(agent: Agent, skills: Skills) -> list[Blocker]:
+    missing = []
+    for skill, level in skills:
+        has = agent.skills.get(skill, 0)
+        if has < level:
+            obstacle = Obstacle.LEVEL if has else Obstacle.SKILL
+            missing.append(Blocker(obstacle=obstacle, subject=skill, asked=level, has=has))
+    return missing
 
 
 def _candidate(state: PoolState, agent: Agent, place: int | None, blockers: tuple[Blocker, ...]) -> Candidate:

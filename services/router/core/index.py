@@ -27,6 +27,7 @@ TIMER_OFFER: Final = 0  # The id is the offer's.
 TIMER_WRAP_UP: Final = 1  # The id is the contact's.
 TIMER_BACKOFF: Final = 2  # The id is the contact's.
 TIMER_CALENDAR: Final = 3  # The id is the calendar's.
+TIMER_ONLY: Final = 4  # The id is the contact's: it is for one agent alone until then.
 
 _NO_CALENDARS: Final[Mapping[str, CalendarState]] = {}
 
@@ -35,7 +36,7 @@ class Index:
     """The index of one pool. `now_ms`: back-offs up to then are over for it."""
 
     __slots__ = (
-        "_ended_backoffs",
+        "_ended",
         "_evictions",
         "_flagged",
         "_shifts",
@@ -44,6 +45,7 @@ class Index:
         "desks",
         "dirty_agents",
         "dirty_classes",
+        "named",
         "now_ms",
         "off_shift",
         "orders",
@@ -87,7 +89,11 @@ class Index:
         self.dirty_classes: Final[dict[ClassKey, None]] = {}
         self._evictions: Final[list[str]] = []  # A heap of agent ids, each once.
         self._flagged: Final[dict[str, None]] = {}
-        self._ended_backoffs: list[Timer] = []  # Those that ended after the last fact, in the order of time.
+        self._ended: list[
+            Timer
+        ] = []  # What ended after the last fact and changed a contact's class, in the order of time.
+        # Agent -> the waiting contacts that are for him alone, if he can be offered them. He need not be there.
+        self.named: Final[dict[str, dict[str, Contact]]] = {}
         for agent in agents.values():
             self.add_agent(agent)
         for contact in contacts:
@@ -134,11 +140,15 @@ class Index:
         """Put an agent where his presence, load, idle time and last offer belong; his load on other `channels` has not changed."""
         desk = self.desks[agent.id]
         present = agent.presence is Presence.AVAILABLE and not agent.removed
+        was_available = desk.available
         desk.off_shift = present and agent.shift in self.closed
         desk.available = present and not desk.off_shift
         desk.idle_since_ms = agent.idle_since_ms
         desk.last_offer = agent.last_offer
         self._place_desk(desk, channels)
+        if was_available is not desk.available:
+            for contact in tuple(self.named.get(agent.id, {}).values()):
+                self._wait_anew(contact)
 
     def _place_desk(self, desk: Desk, channels: Iterable[str]) -> None:
         for order in self.orders.values():
@@ -260,13 +270,36 @@ class Index:
         for decline in contact.declines:
             if decline.until_ms > self.now_ms:
                 heapq.heappush(self.timers, (decline.until_ms, TIMER_BACKOFF, contact.id))
-        group = self.waiting.add(contact, excluded, self.terms.gates.get(contact.queue))
+        group = self.waiting.add(
+            contact, excluded, gate=self.terms.gates.get(contact.queue), only=self._only_of(contact, excluded)
+        )
         if group.open:
             self.dirty_classes[group.key] = None
         place = (contact.queue, contact.channel)
         self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
 
+    def _only_of(self, contact: Contact, excluded: tuple[str, ...]) -> str | None:
+        """The agent whom the contact is for alone: as long as he is available, fits, and has not just declined it."""
+        agent_id = contact.only_agent
+        if agent_id is None or contact.only_until_ms <= self.now_ms:
+            return None
+        self.named.setdefault(agent_id, {})[contact.id] = contact
+        heapq.heappush(self.timers, (contact.only_until_ms, TIMER_ONLY, contact.id))
+        desk = self.desks.get(agent_id)
+        if desk is None or not desk.available or agent_id in excluded:
+            return None
+        if not self.capability.requirement(contact.needs).fits(desk.mask):
+            return None
+        return agent_id
+
+    def _wait_anew(self, contact: Contact) -> None:
+        self._stop_waiting(contact)
+        self._wait(contact)
+
     def _stop_waiting(self, contact: Contact) -> None:
+        named = None if contact.only_agent is None else self.named.get(contact.only_agent)
+        if named is not None and named.pop(contact.id, None) is not None and not named:
+            del self.named[str(contact.only_agent)]
         group = self.waiting.remove(contact)
         if not group.contacts:
             self.dirty_classes.pop(group.key, None)
@@ -303,12 +336,11 @@ class Index:
             self.place_agent(agents[agent_id], self.rooms)
         self.add_calendar(calendar)
 
-    def end_backoff(self, contact: Contact, timer: Timer) -> None:
-        """A back-off of a waiting contact is over at `timer`'s time: it moves to a class with fewer agents left out."""
-        self._ended_backoffs.append(timer)
+    def end_restriction(self, contact: Contact, timer: Timer) -> None:
+        """At `timer`'s time a back-off is over, or a waiting contact is no longer for one agent alone: it moves to another class."""
+        self._ended.append(timer)
         self.now_ms = max(self.now_ms, timer[0])
-        self._stop_waiting(contact)
-        self._wait(contact)
+        self._wait_anew(contact)
 
     def set_back(self, now_ms: int, contacts: Mapping[str, Contact]) -> None:
         """The time of an input lies before that of an earlier one, from which no fact came: take back what ended in between.
@@ -316,13 +348,12 @@ class Index:
         Only so does what is decided depend on the facts and the time alone, whatever came and went without effect.
         """
         self.now_ms = now_ms
-        while self._ended_backoffs and self._ended_backoffs[-1][0] > now_ms:
-            contact = contacts.get(self._ended_backoffs.pop()[2])
+        while self._ended and self._ended[-1][0] > now_ms:
+            contact = contacts.get(self._ended.pop()[2])
             if contact is not None and contact.state is ContactState.QUEUED:
-                self._stop_waiting(contact)
-                self._wait(contact)
+                self._wait_anew(contact)
 
-    def forget_ended_backoffs(self, now_ms: int) -> None:
+    def forget_ended(self, now_ms: int) -> None:
         """A fact was applied: the time will not go back before it."""
-        if self._ended_backoffs and self._ended_backoffs[-1][0] <= now_ms:
-            self._ended_backoffs.clear()
+        if self._ended and self._ended[-1][0] <= now_ms:
+            self._ended.clear()

@@ -118,7 +118,7 @@ def _check_windows(state: PoolState) -> None:
 def _check_index(state: PoolState) -> None:
     live = state.index
     anew = build_index(state, live.now_ms)
-    for name in ("presences", "threads", "waiting_counts", "closed"):
+    for name in ("presences", "threads", "waiting_counts", "closed", "named"):
         _same(name, getattr(live, name), getattr(anew, name))
     _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)
     _same("orders", list(live.orders), list(anew.orders))
@@ -158,7 +158,7 @@ def _classes(index: Index) -> dict[Any, list[Any]]:
     return {key: list(group.contacts) for key, group in index.waiting.classes.items()}
 
 
-def _heads(index: Index) -> dict[str, dict[str | None, list[Any]]]:
+def _heads(index: Index) -> dict[str, dict[Any, list[Any]]]:
     return {
         channel: {anchor: list(keys) for anchor, keys in anchors.items()}
         for channel, anchors in index.waiting.heads.items()

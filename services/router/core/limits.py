@@ -24,6 +24,8 @@ CALENDAR_SPANS_MAX: Final = 1_000
 
 # What a contact may carry. What is beyond is cut, never refused: a customer's message is not lost over a list that is too long.
 SKILLS_PER_CONTACT_MAX: Final = 32
+ANY_OF_MAX: Final = 8
+ALTERNATIVES_MAX: Final = 64
 HANDLES_PER_CONTACT_MAX: Final = 20
 EMAIL_REFERENCES_MAX: Final = 50
 DECLINES_PER_CONTACT_MAX: Final = 64
@@ -51,6 +53,15 @@ COMMANDS_KEPT_MS: Final = 2 * DAY_MS
 RESOLVED_KEPT_MS: Final = 8 * DAY_MS
 ENDED_OFFERS_KEPT_MS: Final = HOUR_MS
 BUCKET_MS: Final = 10 * MINUTE_MS
+
+# How long it is known who had a customer's last contact, and of how many customers in each bucket of that time.
+LAST_AGENTS_KEPT_MS: Final = 30 * DAY_MS
+LAST_AGENTS_BUCKET_MS: Final = DAY_MS // 2
+LAST_AGENTS_PER_BUCKET_MAX: Final = 20_000
+
+# For how long a contact is for the agent whom an integration names alone, where the queue does not say.
+PREFERRED_AGENT_MS: Final = 30 * SECOND_MS
+PREFER_LAST_AGENT_MAX_MS: Final = DAY_MS
 
 # After declining a contact (or letting its offer run out) an agent is left alone with it for this long times his declines of it.
 BACKOFF_MS: Final = MINUTE_MS

@@ -1,9 +1,9 @@
 """Which waiting contact is offered to which agent next.
 
 The rule: of the contacts that at least one eligible agent has room for, the one with the earliest rank, to that of its eligible agents
-who comes first by the strategy of its queue. An agent is eligible when he is available and on his shift, has every skill at its level,
-has room on the channel and is not in back-off for this contact, and the contact's queue is open. Settling applies the rule until no such
-contact is left.
+who comes first by the strategy of its queue. An agent is eligible when he is available and on his shift, has every skill at its level (of
+at least one alternative), has room on the channel and is not in back-off for this contact, and the contact's queue is open; while a
+contact is for one agent alone nobody else is. Settling applies the rule until no such contact is left.
 
 `Matcher` finds that contact without looking at all of them: a pair can only have become possible where the index says `dirty`. It
 changes nothing but these marks.
@@ -25,6 +25,11 @@ from services.router.core.index import Index
 from services.router.core.model import PoolState
 from services.router.core.strategies import AgentOrder, OrderKey
 from services.router.core.waiting import ClassKey, RankKey, WaitingClass
+
+# What an offer says instead of a strategy when its contact was for this agent alone.
+PREFERRED_AGENT: Final = "preferred_agent"
+
+DECLINED: Final = "declined"
 
 # By the rule the contact chosen is the first that its agent may take: were there an earlier one, that one would have been chosen.
 _FIRST: Final = 1
@@ -97,7 +102,13 @@ class Matcher:
     def _offer(self, contact: Contact, group: WaitingClass, agents: int) -> OfferMade:
         state = self._state
         order = self._index.orders[self._index.terms.strategy_of(contact.queue)]
-        desk = choose_agent(self._index, order, group, agents)
+        strategy = order.strategy
+        if group.only is None:
+            desk = choose_agent(self._index, order, group, agents)
+            left_out = _left_out(self._index, order, group, desk)
+        else:
+            strategy, desk = PREFERRED_AGENT, self._index.desks[group.only]
+            left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], DECLINED)
         number = state.offers_made + 1
         return OfferMade(
             pool=state.pool,
@@ -109,9 +120,9 @@ class Matcher:
             reason=OfferReason(
                 rank=_FIRST,
                 waited_ms=max(0, self._now_ms - contact.received_ms),
-                strategy=order.strategy,
+                strategy=strategy,
                 candidates=agents.bit_count(),
-                left_out=_left_out(self._index, order, group, desk),
+                left_out=left_out,
             ),
         )
 
@@ -121,6 +132,8 @@ def eligible_agents(index: Index, group: WaitingClass) -> int:
     if not group.open:
         return 0
     agents = group.requirement.agents & index.room(group.channel)
+    if group.only is not None:
+        return agents & 1 << index.desks[group.only].number
     if agents and group.excluded:
         for agent_id in group.excluded:
             number = index.capability.numbers.get(agent_id)
@@ -147,8 +160,7 @@ def first_contact(index: Index, desk: Desk) -> RankKey | None:
                 if best is not None and key >= best:
                     break
                 group = by_contact[key[2]]
-                needed = group.requirement.mask
-                if needed is not None and mask & needed == needed and desk.agent_id not in group.excluded:
+                if group.requirement.fits(mask) and desk.agent_id not in group.excluded:
                     best = key
                     break
     return best
@@ -189,7 +201,7 @@ def _first_by_profile(index: Index, order: AgentOrder, group: WaitingClass, prof
 
 def _is_eligible(desk: Desk, group: WaitingClass) -> bool:
     """Whether an available agent may be offered a contact of this class."""
-    return _fits(desk, group) and desk.has_room(group.channel) and desk.agent_id not in group.excluded
+    return group.requirement.fits(desk.mask) and desk.has_room(group.channel) and desk.agent_id not in group.excluded
 
 
 def _order_keys(index: Index, order: AgentOrder, agents: int) -> Iterator[OrderKey]:
@@ -200,17 +212,12 @@ def _order_keys(index: Index, order: AgentOrder, agents: int) -> Iterator[OrderK
 
 def _left_out(index: Index, order: AgentOrder, group: WaitingClass, chosen: Desk) -> dict[str, str]:
     """Who was passed over: agents in back-off for the contact, then those before the chosen one in the order; a handful."""
-    left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], "declined")
+    left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], DECLINED)
     for key in heapq.merge(order.keys, index.off_shift[order.strategy].keys):
         if len(left_out) >= limits.LEFT_OUT_MAX or key[3] == chosen.agent_id:
             break
         if key[3] not in left_out:
             desk = index.desks[key[3]]
             passed_over = "off-shift" if desk.off_shift else "no-room"
-            left_out[desk.agent_id] = passed_over if _fits(desk, group) else "skill"
+            left_out[desk.agent_id] = passed_over if group.requirement.fits(desk.mask) else "skill"
     return left_out
-
-
-def _fits(desk: Desk, group: WaitingClass) -> bool:
-    needed = group.requirement.mask
-    return needed is not None and desk.mask & needed == needed

@@ -11,6 +11,7 @@ from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, Ro
 from services.router.core import limits
 from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer
 from services.router.core.index import Index
+from services.router.core.last_agents import LastAgents
 from services.router.core.terms import Terms, terms_of
 from services.router.core.window import Window
 
@@ -39,6 +40,7 @@ class PoolState:
     messages: Window = field(default_factory=lambda: Window(limits.MESSAGES_KEPT_MS))
     commands: Window = field(default_factory=lambda: Window(limits.COMMANDS_KEPT_MS))
     resolved: Window = field(default_factory=lambda: Window(limits.RESOLVED_KEPT_MS))
+    last_agents: LastAgents = field(default_factory=LastAgents)
     # Bucket of time -> offer id -> what became of it. A bucket that is over is never written again.
     ended_offers: dict[int, dict[str, EndedOffer]] = field(default_factory=dict)
     index: Index = field(default_factory=lambda: Index({}, (), (), 0, Terms()))

@@ -6,7 +6,8 @@ stand in the facts, so that folding old facts never depends on today's rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice, product
 from typing import Final
 
 from libs.common.events.message import Message
@@ -91,13 +92,46 @@ def asked_skills(queue: QueueConfiguration, asked: Mapping[str, int]) -> dict[st
 
     Where there are too many, the queue's own stay and the input's last ones in the alphabet go.
     """
-    skills = bounded_levels(queue.skills)
-    for skill, level in sorted(bounded_levels(asked).items()):
-        if skill in skills:
-            skills[skill] = max(skills[skill], level)
-        elif len(skills) < limits.SKILLS_PER_CONTACT_MAX:
-            skills[skill] = level
-    return dict(sorted(skills.items()))
+    return _with_skills(bounded_levels(queue.skills), asked)
+
+
+def asked_needs(
+    queue: QueueConfiguration, asked: Mapping[str, int], any_of: Sequence[Mapping[str, int]]
+) -> tuple[dict[str, int], tuple[dict[str, int], ...]]:
+    """What a contact asks for in any case, and the alternatives where there are several, each with all that is asked for in any case.
+
+    Of the queue's and the input's `any_of` at least one each must be met: they are multiplied out. What fits only whom another alternative
+    fits too is left out. Where there are more than `ALTERNATIVES_MAX` the first count.
+    """
+    skills = asked_skills(queue, asked)
+    choices = [tuple(group) for group in (queue.any_of, any_of) if group]
+    if not choices:
+        return skills, ()
+    found: list[dict[str, int]] = []
+    for chosen in islice(product(*choices), limits.ALTERNATIVES_MAX):
+        wanted = skills
+        for alternative in chosen:
+            wanted = _with_skills(wanted, alternative)
+        if not any(_covers(wanted, other) for other in found):
+            found = [*(other for other in found if not _covers(other, wanted)), wanted]
+    if len(found) == 1:
+        return found[0], ()
+    return skills, tuple(sorted(found, key=lambda one: tuple(one.items())))
+
+
+def _with_skills(skills: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    together = dict(skills)
+    for skill, level in sorted(bounded_levels(more).items()):
+        if skill in together:
+            together[skill] = max(together[skill], level)
+        elif len(together) < limits.SKILLS_PER_CONTACT_MAX:
+            together[skill] = level
+    return dict(sorted(together.items()))
+
+
+def _covers(skills: Mapping[str, int], fewer: Mapping[str, int]) -> bool:
+    """Whether whoever has all of `skills` has all of `fewer`."""
+    return all(skills.get(skill, 0) >= level for skill, level in fewer.items())
 
 
 def backoff_ms(declines: int) -> int:

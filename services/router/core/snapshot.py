@@ -20,6 +20,7 @@ import msgspec
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
 from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer
+from services.router.core.last_agents import LastAgents
 from services.router.core.model import PoolState, rebuild_index
 from services.router.core.window import Window
 
@@ -60,6 +61,7 @@ class SnapshotSource:
     offers: dict[str, Offer]
     windows: dict[str, _Buckets]
     ended_offers: dict[int, dict[str, EndedOffer]]
+    last_agents: dict[int, dict[str, str]]
 
 
 # What a frame holds, by kind. The kinds are part of the format.
@@ -72,6 +74,7 @@ _WINDOW: Final = 5
 _ENDED_OFFERS: Final = 6
 _END: Final = 7
 _CALENDARS: Final = 8
+_LAST_AGENTS: Final = 9
 
 _CONTENT: Final[dict[int, Any]] = {
     _HEAD: _Head,
@@ -83,6 +86,7 @@ _CONTENT: Final[dict[int, Any]] = {
     _ENDED_OFFERS: tuple[int, dict[str, EndedOffer]],
     _END: int,
     _CALENDARS: list[CalendarState],
+    _LAST_AGENTS: tuple[int, dict[str, str]],
 }
 _WINDOWS: Final = ("messages", "commands", "resolved")
 
@@ -124,6 +128,7 @@ def freeze(state: PoolState) -> SnapshotSource:
             "resolved": state.resolved.frozen_buckets(),
         },
         ended_offers=ended_offers,
+        last_agents=state.last_agents.frozen_buckets(),
     )
 
 
@@ -144,6 +149,7 @@ def restore(pool: str, chunks: Iterable[bytes]) -> PoolState:
     """The state that was frozen. Raises SnapshotUnreadableError where the chunks are not one whole snapshot of this pool."""
     state = PoolState(pool=pool)
     windows: dict[str, _Buckets] = {name: {} for name in _WINDOWS}
+    last_agents: dict[int, dict[str, str]] = {}
     count = 0
     ended = False
     for kind, raw in _read_frames(chunks):
@@ -155,6 +161,8 @@ def restore(pool: str, chunks: Iterable[bytes]) -> PoolState:
             raise SnapshotUnreadableError(f"frame {count} of kind {kind}: {error}") from error
         if kind == _END:
             ended = content == count
+        elif kind == _LAST_AGENTS:
+            last_agents.setdefault(content[0], {}).update(content[1])
         else:
             _take(state, windows, kind, content)
         count += 1
@@ -163,6 +171,7 @@ def restore(pool: str, chunks: Iterable[bytes]) -> PoolState:
     state.messages = Window(limits.MESSAGES_KEPT_MS, windows["messages"].items())
     state.commands = Window(limits.COMMANDS_KEPT_MS, windows["commands"].items())
     state.resolved = Window(limits.RESOLVED_KEPT_MS, windows["resolved"].items())
+    state.last_agents = LastAgents(last_agents.items())
     rebuild_index(state)
     return state
 
@@ -210,9 +219,15 @@ def _contents(source: SnapshotSource, *, ordered: bool) -> Iterator[tuple[int, A
         for number, ids in buckets.items():
             yield from ((_WINDOW, (name, number, piece)) for piece in _pieces(ids))
     for number, bucket in source.ended_offers.items():
-        offers = iter(bucket.items())
-        while piece := dict(islice(offers, _PIECE)):
-            yield _ENDED_OFFERS, (number, piece)
+        yield from ((_ENDED_OFFERS, (number, piece)) for piece in _parts(bucket))
+    for number, agents in source.last_agents.items():
+        yield from ((_LAST_AGENTS, (number, piece)) for piece in _parts(agents))
+
+
+def _parts(items: dict[str, _T]) -> Iterator[dict[str, _T]]:
+    left = iter(items.items())
+    while part := dict(islice(left, _PIECE)):
+        yield part
 
 
 def _pieces(items: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -20,13 +20,13 @@ _NO_ROOM_RULES: Final = RoomRules((), 0)
 class Terms:
     """`strategies`: those that the queues use, the first queue's first. `strategy_by_queue` names one of them for each queue.
 
-    `gates`: for queues that are offered while they are open alone, the calendar that says so.
-
-    `room`: what besides the number on each channel limits what an agent has in hand.
+    `gates`: for queues that are offered while they are open alone, the calendar that says so. `remembers_agents`: whether any queue asks
+    who had a customer's last contact. `room`: what besides the number on each channel limits what an agent has in hand.
     """
 
     strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
     strategy_by_queue: Mapping[str, str] = field(default_factory=dict)
+    remembers_agents: bool = False
     room: RoomRules = _NO_ROOM_RULES
     gates: Mapping[str, str] = field(default_factory=dict)
 
@@ -43,6 +43,7 @@ def terms_of(
     return Terms(
         strategies=tuple(dict.fromkeys(strategies.values())) or (DEFAULT_STRATEGY,),
         strategy_by_queue=strategies,
+        remembers_agents=any(queue.prefer_last_agent_ms > 0 for queue in queues.values()),
         room=RoomRules(channels.values(), rules.offers_open_max),
         gates={
             queue.id: queue.hours

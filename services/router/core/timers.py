@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 
 from services.router.core.calendars import next_turn_ms
-from services.router.core.index import TIMER_CALENDAR, TIMER_OFFER, TIMER_WRAP_UP, Timer
+from services.router.core.index import TIMER_CALENDAR, TIMER_OFFER, TIMER_ONLY, TIMER_WRAP_UP, Timer
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState
 
@@ -27,6 +27,9 @@ def _holds(state: PoolState, timer: Timer) -> bool:
         return contact.wrap_up is not None and contact.wrap_up.until_ms == due_ms
     if contact.state is not ContactState.QUEUED:
         return False
+    if kind == TIMER_ONLY:
+        named = state.index.named.get(contact.only_agent or "", {})
+        return of_id in named and contact.only_until_ms == due_ms
     excluded = state.index.waiting.by_contact[of_id].excluded
     return any(decline.until_ms == due_ms and decline.agent_id in excluded for decline in contact.declines)
 

@@ -1,9 +1,9 @@
 """The waiting contacts, arranged so that neither an arrival nor a freed agent looks at more than a few of them.
 
 Contacts that exactly the same agents may take stand in one class (channel, skills asked for, agents in back-off, the calendar that lets
-them be offered), in the order of rank. Of each class only the head can be next. The heads of the classes that are open stand in the order
-of rank by channel and by the class's scarcest skill: an agent with room looks under the skills he has. Kept by `index`, asked by
-`matching`.
+them be offered, the one agent that they are for), in the order of rank. Of each class only the head can be next. The heads of the classes
+that are open stand in the order of rank by channel and by the scarcest skill of each alternative: an agent with room looks under the skills
+he has. Those for one agent stand under his name, so that nobody else meets them. Kept by `index`, asked by `matching`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from services.router.core.capability import Capability, Requirement
-from services.router.core.entities import Contact, Skills
+from services.router.core.entities import Contact, Needs
 from services.router.core.sorting import SortedKeys
 
 RankKey = tuple[int, int, str]  # due, sequence, contact id
-ClassKey = tuple[str, Skills, tuple[str, ...], str | None]
+ClassKey = tuple[str, Needs, tuple[str, ...], str | None, str | None]
+Anchor = str | None | tuple[str]  # A skill, none at all, or an agent.
 
 
 def rank_key(contact: Contact) -> RankKey:
@@ -26,18 +27,20 @@ def rank_key(contact: Contact) -> RankKey:
 
 class WaitingClass:
     """Contacts that wait for the same agents. `excluded`: agents in back-off for each of them. `gate`: the calendar that must be open
-    for them to be offered, None: they are at any time. `open`: whether they are now.
+    for them to be offered, None: they are at any time. `open`: whether they are now. `only`: the one agent they are for.
     """
 
-    __slots__ = ("channel", "contacts", "excluded", "gate", "key", "open", "requirement")
+    __slots__ = ("anchors", "channel", "contacts", "excluded", "gate", "key", "only", "open", "requirement")
 
     def __init__(self, key: ClassKey, requirement: Requirement, *, is_open: bool) -> None:
         self.key: Final = key
         self.channel: Final = key[0]
         self.excluded: Final = key[2]
         self.gate: Final = key[3]
+        self.only: Final = key[4]
         self.open = is_open
         self.requirement: Final = requirement
+        self.anchors: Final[tuple[Anchor, ...]] = requirement.anchors if self.only is None else ((self.only,),)
         self.contacts: Final[SortedKeys[RankKey]] = SortedKeys()
 
 
@@ -53,17 +56,19 @@ class WaitingContacts:
         self.classes: Final[dict[ClassKey, WaitingClass]] = {}
         self.by_contact: Final[dict[str, WaitingClass]] = {}
         # Channel -> anchor -> keys of the heads; no empty entries on either level.
-        self.heads: Final[dict[str, dict[str | None, SortedKeys[RankKey]]]] = {}
+        self.heads: Final[dict[str, dict[Anchor, SortedKeys[RankKey]]]] = {}
 
     def __len__(self) -> int:
         return len(self.by_contact)
 
-    def add(self, contact: Contact, excluded: tuple[str, ...], gate: str | None = None) -> WaitingClass:
+    def add(
+        self, contact: Contact, excluded: tuple[str, ...], *, gate: str | None = None, only: str | None = None
+    ) -> WaitingClass:
         """Put a contact in its class; `excluded` in alphabetical order."""
-        key = (contact.channel, contact.skills, excluded, gate)
+        key = (contact.channel, contact.needs, excluded, gate, only)
         group = self.classes.get(key)
         if group is None:
-            requirement = self._capability.requirement(contact.skills)
+            requirement = self._capability.requirement(key[1])
             group = self.classes[key] = WaitingClass(key, requirement, is_open=gate not in self._closed)
             if gate is not None:
                 self._gated.setdefault(gate, {})[key] = None
@@ -125,18 +130,20 @@ class WaitingContacts:
         if not group.open:
             return
         anchors = self.heads.setdefault(group.channel, {})
-        keys = anchors.get(group.requirement.anchor)
-        if keys is None:
-            keys = anchors[group.requirement.anchor] = SortedKeys()
-        keys.add(key)
+        for anchor in group.anchors:
+            keys = anchors.get(anchor)
+            if keys is None:
+                keys = anchors[anchor] = SortedKeys()
+            keys.add(key)
 
     def _remove_head(self, group: WaitingClass, key: RankKey) -> None:
         if not group.open:
             return
         anchors = self.heads[group.channel]
-        keys = anchors[group.requirement.anchor]
-        keys.remove(key)
-        if not keys:
-            del anchors[group.requirement.anchor]
-            if not anchors:
-                del self.heads[group.channel]
+        for anchor in group.anchors:
+            keys = anchors[anchor]
+            keys.remove(key)
+            if not keys:
+                del anchors[anchor]
+        if not anchors:
+            del self.heads[group.channel]

@@ -14,6 +14,8 @@ CONTACT = {
     "language": "it",
     "attributes": {"order": "4711"},
     "skills": {"orders": 2},
+    "any_of": [{"lang.it": 3}, {"lang.en": 4}],
+    "preferred_agent": "anna",
     "priority": 5,
     "attachments": [{"name": "a.txt", "content_type": "text/plain", "content_base64": "Y2lhbw=="}],
 }
@@ -33,6 +35,7 @@ async def test_an_integrations_contact_is_taken_as_it_asks(ingest: Ingest) -> No
         "duplicate": False,
     }
     assert (received.pool, received.queue, received.skills, received.priority) == ("sales", "sales", {"orders": 2}, 5)
+    assert (received.any_of, received.preferred_agent) == (({"lang.it": 3}, {"lang.en": 4}), "anna")
     assert received.message.handle == "mailto:luca@example.com"
     assert received.message.handles == ("mailto:luca@example.com", "tel:+393331234567")
     assert received.message.occurred_ms == 1_795_336_200_000
@@ -70,6 +73,7 @@ async def test_only_integrations_may_hand_contacts_in(ingest: Ingest) -> None:
         ({"customer": {"handle": "mailto:nobody"}}, 422, "#/customer/handle"),
         ({"customer": {}}, 422, "#/customer/handle"),
         ({"skills": {"orders": 9}}, 422, "#/skills/orders"),
+        ({"any_of": [{}]}, 422, "#/any_of/0"),
         ({"colour": "red"}, 422, "#/colour"),
         ({"occurred_at": "2026-11-22T09:30:00"}, 422, "#/occurred_at"),
         ({"attachments": [{"name": "x"}]}, 422, "#/attachments/0"),

@@ -198,9 +198,9 @@ def test_mistakes_in_strategies_and_capacities_are_told_with_their_places() -> N
               fax: {}
             routing: {offers_open_max: one}
         queues:
-          general: {pool: care, strategy: longest_idel}
+          general: {pool: care, strategy: longest_idel, any_of: [{ordes: 1}, {}], prefer_last_agent: 5}
         agents:
-          anna: {name: Anna, pool: care, units: 1.5}
+          anna: {name: Anna, pool: care, units: 1.5, skills: {orders: 3}}
         """
 
     known = "webchat, whatsapp, messenger, instagram, telegram, voice, sms, email, webform, api"
@@ -213,6 +213,9 @@ def test_mistakes_in_strategies_and_capacities_are_told_with_their_places() -> N
         "c.yaml:6:32: pools.care.routing.offers_open_max: must be a whole number",
         "c.yaml:8:35: queues.general.strategy: must be one of longest_idle, least_loaded, round_robin, most_skilled,"
         " least_skilled; did you mean longest_idle?",
+        "c.yaml:8:59: queues.general.any_of[0].ordes: unknown skill: no agent has it; did you mean orders?",
+        "c.yaml:8:70: queues.general.any_of[1]: must not be empty",
+        "c.yaml:8:96: queues.general.prefer_last_agent: must be a duration such as 30s, 5m or 2h",
         "c.yaml:10:41: agents.anna.units: must be a whole number",
     ]
 

@@ -3,6 +3,7 @@
 import pytest
 
 from libs.common.configuration.load import parse_configuration
+from libs.common.configuration.models import Rule
 from libs.common.testing.builders import a_message
 from services.ingest.classify import NoRuleError, classify
 
@@ -55,6 +56,17 @@ def test_of_two_levels_of_a_skill_the_higher_counts_and_the_integrations_priorit
     assert found.skills == {"lang.it": 3, "orders": 4}
     assert found.priority == 7
     assert found.rule == 1
+
+
+def test_the_rules_alternatives_and_the_integrations_must_both_be_met() -> None:
+    rule = Rule(queue="orders", any_of=({"it": 3}, {"en": 1}))
+    given = [{"it": 1, "vip": 2}]
+    assert classify(a_message(), [(0, rule)], any_of=given).any_of == (
+        {"it": 3, "vip": 2},
+        {"en": 1, "it": 1, "vip": 2},
+    )
+    assert classify(a_message(), [(0, rule)]).any_of == ({"it": 3}, {"en": 1})
+    assert classify(a_message(), [(0, Rule(queue="orders"))], any_of=given).any_of == tuple(given)
 
 
 def test_without_a_default_nothing_is_made_up() -> None:

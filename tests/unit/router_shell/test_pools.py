@@ -51,7 +51,12 @@ def test_what_limits_and_orders_agents_goes_to_the_router() -> None:
                 routing=Routing(offers_open_max=2),
             )
         },
-        queues={name: queue.model_copy(update={"strategy": "round_robin"}) for name, queue in base.queues.items()},
+        queues={
+            name: queue.model_copy(
+                update={"strategy": "round_robin", "any_of": ({"it": 1}, {"en": 2}), "prefer_last_agent_ms": 9_000}
+            )
+            for name, queue in base.queues.items()
+        },
         agents={"anna": Agent(name="Anna", pool="care", units=150)},
     )
     # then the input says it
@@ -60,7 +65,8 @@ def test_what_limits_and_orders_agents_goes_to_the_router() -> None:
         ChannelConfiguration(id="voice", units=100, excludes=("email", "webchat"), interrupts=("email",)),
     )
     assert found.rules.offers_open_max == 2
-    assert {queue.strategy for queue in found.queues} == {"round_robin"}
+    assert {(queue.strategy, queue.prefer_last_agent_ms) for queue in found.queues} == {("round_robin", 9_000)}
+    assert all(queue.any_of == ({"it": 1}, {"en": 2}) for queue in found.queues)
     assert [agent.units for agent in found.agents] == [150]
 
 
