@@ -34,6 +34,7 @@ _CAUSES: Final[dict[Obstacle, str]] = {
     Obstacle.OFF_SHIFT: "is off shift by the calendar {subject}, until {until}",
     Obstacle.CLOSED: "cannot be offered it: {subject} is closed until {until}",
     Obstacle.DECLINED: "declined it, is left alone with it until {until}",
+    Obstacle.RESERVED: "cannot be offered it: it is kept for {subject} until {until}",
 }
 _REMEDIES: Final[dict[Obstacle, str]] = {
     Obstacle.REMOVED: "if the configuration had this agent",
@@ -47,6 +48,7 @@ _REMEDIES: Final[dict[Obstacle, str]] = {
     Obstacle.OFF_SHIFT: "when the shift begins: {until}",
     Obstacle.CLOSED: "when {subject} opens: {until}",
     Obstacle.DECLINED: "from {until} on",
+    Obstacle.RESERVED: "unless it is kept for {subject}",
 }
 
 

@@ -215,7 +215,7 @@ def test_mistakes_in_strategies_and_capacities_are_told_with_their_places() -> N
         " least_skilled; did you mean longest_idle?",
         "c.yaml:8:59: queues.general.any_of[0].ordes: unknown skill: no agent has it; did you mean orders?",
         "c.yaml:8:70: queues.general.any_of[1]: must not be empty",
-        "c.yaml:8:96: queues.general.prefer_last_agent: must be a duration such as 30s, 5m or 2h",
+        "c.yaml:8:94: queues.general.prefer_last_agent: must be a duration such as 30s, 5m or 2h",
         "c.yaml:10:41: agents.anna.units: must be a whole number",
     ]
 
