@@ -59,6 +59,12 @@ class Metrics:
             "centralino_contacts_assigned", "Contacts given to an agent.", POOL_QUEUE_CHANNEL
         )
         self.contacts_resolved = self._counter("centralino_contacts_resolved", "Contacts resolved.", POOL_QUEUE_CHANNEL)
+        self.contacts_cancelled = self._counter(
+            "centralino_contacts_cancelled", "Contacts ended by a supervisor without an answer.", POOL_QUEUE_CHANNEL
+        )
+        self.contacts_transferred = self._counter(
+            "centralino_contacts_transferred", "Contacts passed on, by the queue that they went to.", POOL_QUEUE_CHANNEL
+        )
         self.contacts_waiting = self._gauge("centralino_contacts_waiting", "Contacts waiting now.", ("pool", "queue"))
         self.oldest_wait_seconds = self._gauge(
             "centralino_oldest_wait_seconds", "How long the longest-waiting contact waits.", ("pool", "queue")

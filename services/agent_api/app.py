@@ -15,6 +15,7 @@ from libs.common.http.health import health_router
 from services.agent_api import (
     routes_contacts,
     routes_customers,
+    routes_handling,
     routes_messages,
     routes_metrics,
     routes_offers,
@@ -84,6 +85,7 @@ def create_app(parts: Parts, *, console: Path = CONSOLE) -> FastAPI:
         routes_work,
         routes_offers,
         routes_contacts,
+        routes_handling,
         routes_messages,
         routes_customers,
         routes_queues,

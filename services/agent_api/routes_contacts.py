@@ -134,7 +134,7 @@ async def resolve_contact(
     body: ResolveRequest | None = None,
     key: IdempotencyKey = None,
 ) -> Response:
-    """200 with the contact: resolved, or in wrap-up where its queue has one."""
+    """200 with the contact: resolved, or in wrap-up where its queue or channel has one. Supervisors resolve any contact of their pool."""
     contact, _ = await visible_contact(parts, viewer, contact_id)
     asked = body or ResolveRequest()
 
@@ -143,6 +143,7 @@ async def resolve_contact(
             pool=contact.pool,
             command_id=command_id,
             agent_id=viewer.id,
+            supervising=viewer.supervises,
             contact_id=contact_id,
             disposition=asked.disposition,
             summary=asked.summary,
@@ -163,7 +164,13 @@ async def finish_wrap_up(
     contact, _ = await visible_contact(parts, viewer, contact_id)
 
     def make(command_id: str, _asked_ms: int) -> Append:
-        event = FinishWrapUp(pool=contact.pool, command_id=command_id, agent_id=viewer.id, contact_id=contact_id)
+        event = FinishWrapUp(
+            pool=contact.pool,
+            command_id=command_id,
+            agent_id=viewer.id,
+            supervising=viewer.supervises,
+            contact_id=contact_id,
+        )
         return Append(stream=streams.ROUTING_INPUTS, key=contact.pool, event=event, subject=contact_id)
 
     return answer_of(await carry_out(parts, viewer, key, "finish-wrap-up", contact_id, None, make))

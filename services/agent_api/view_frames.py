@@ -57,6 +57,21 @@ def tell(rows: Workset, frame_type: str, body: dict[str, Any], *, pool: str, age
     )
 
 
+def contact_of(rows: Workset, fact: Any) -> ContactRow:
+    """The contact of a fact, about to be changed: the one that is known, or as much of it as the fact tells."""
+    if rows.contacts.get(fact.contact_id) is None:
+        return rows.contacts.put(
+            ContactRow(
+                contact_id=fact.contact_id,
+                pool=fact.pool,
+                received_ms=fact.at_ms,
+                due_ms=fact.at_ms,
+                queued_ms=fact.at_ms,
+            )
+        )
+    return rows.contacts.change(fact.contact_id)
+
+
 def show_contact(rows: Workset, contact: ContactRow) -> dict[str, Any]:
     """The contact as the contract shows it."""
     customer = None if contact.customer_id is None else rows.customers.get(contact.customer_id)

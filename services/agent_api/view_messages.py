@@ -29,6 +29,15 @@ COMMAND_KINDS: Final[dict[type, str]] = {
     inputs.RejectOffer: "reject-offer",
     inputs.ResolveContact: "resolve-contact",
     inputs.FinishWrapUp: "finish-wrap-up",
+    inputs.ExtendWrapUp: "extend-wrap-up",
+    inputs.TransferContact: "transfer-contact",
+    inputs.HoldContact: "hold-contact",
+    inputs.UnholdContact: "resume-contact",
+    inputs.PullContact: "pull-contact",
+    inputs.AssignContact: "assign-contact",
+    inputs.RequeueContact: "requeue-contact",
+    inputs.ChangeContact: "change-contact",
+    inputs.CancelContact: "cancel-contact",
     inputs.AddNote: "add-note",
 }
 SEND_MESSAGE: Final = "send-message"
@@ -40,16 +49,22 @@ def fold_input(rows: Workset, event: inputs.AnyInput, at_ms: int) -> None:
         _keep_message(rows, event.message)
     elif isinstance(event, inputs.Command):
         _keep_command(rows, event.command_id, event.agent_id, COMMAND_KINDS[type(event)], at_ms)
-        if isinstance(event, inputs.AddNote) and rows.notes.get(event.note_id) is None:
-            rows.notes.put(
-                NoteRow(
-                    note_id=event.note_id,
-                    contact_id=event.contact_id,
-                    agent_id=event.agent_id,
-                    text=event.text,
-                    at_ms=at_ms,
-                )
-            )
+        if isinstance(event, inputs.AddNote | inputs.TransferContact):
+            _keep_note(rows, event, at_ms)
+
+
+def _keep_note(rows: Workset, event: inputs.AddNote | inputs.TransferContact, at_ms: int) -> None:
+    if event.note_id is None or event.text is None or rows.notes.get(event.note_id) is not None:
+        return
+    rows.notes.put(
+        NoteRow(
+            note_id=event.note_id,
+            contact_id=event.contact_id,
+            agent_id=event.agent_id,
+            text=event.text,
+            at_ms=at_ms,
+        )
+    )
 
 
 def fold_outbound(rows: Workset, event: outbound.AnyOutbound, entry_id: str) -> None:

@@ -18,6 +18,7 @@ from services.agent_api.store.workset import Workset
 from services.agent_api.view_agents import change_presence, configure_pool
 from services.agent_api.view_customers import handles_in_order, join_card
 from services.agent_api.view_frames import (
+    contact_of,
     count,
     finish_command,
     note_down,
@@ -28,6 +29,7 @@ from services.agent_api.view_frames import (
     touch_queue,
 )
 from services.agent_api.view_messages import attach
+from services.agent_api.view_work import WORK_FOLDS
 
 PREVIEW_CHARS: Final = 140
 
@@ -41,16 +43,6 @@ def preview_of(message: MessageRow) -> str:
     """The beginning of a message's text on one line."""
     text = " ".join(message.text.split())
     return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
-
-
-def _contact(rows: Workset, contact_id: str, fact: routing.Fact) -> ContactRow:
-    if rows.contacts.get(contact_id) is None:
-        return rows.contacts.put(
-            ContactRow(
-                contact_id=contact_id, pool=fact.pool, received_ms=fact.at_ms, due_ms=fact.at_ms, queued_ms=fact.at_ms
-            )
-        )
-    return rows.contacts.change(contact_id)
 
 
 def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -> None:
@@ -114,7 +106,7 @@ def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -
 
 
 def _message_joined(rows: Workset, fact: routing.MessageJoined, entry_id: str) -> None:
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     message = attach(rows, fact.message_id, fact.contact_id)
     if message is None:
         message = rows.messages.put(
@@ -154,7 +146,7 @@ def _message_joined(rows: Workset, fact: routing.MessageJoined, entry_id: str) -
 
 
 def _offer_made(rows: Workset, fact: routing.OfferMade, entry_id: str) -> None:
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     contact.state = "offered"
     contact.offer_id = fact.offer_id
     contact.offered_to = fact.agent_id
@@ -197,7 +189,7 @@ def _take_back(
         offer = rows.offers.change(fact.offer_id)
         offer.state = state
         offer.closed_ms = fact.at_ms
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     contact.state = "queued"
     contact.offer_id = None
     contact.offered_to = None
@@ -235,7 +227,7 @@ def _offer_withdrawn(rows: Workset, fact: routing.OfferWithdrawn, entry_id: str)
 
 
 def _contact_assigned(rows: Workset, fact: routing.ContactAssigned, entry_id: str) -> None:
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     if fact.offer_id is not None and rows.offers.get(fact.offer_id) is not None:
         offer = rows.offers.change(fact.offer_id)
         offer.state = "accepted"
@@ -256,17 +248,22 @@ def _contact_assigned(rows: Workset, fact: routing.ContactAssigned, entry_id: st
         at_ms=fact.at_ms,
         agent_id=fact.agent_id,
         offer_id=fact.offer_id,
+        by=fact.by,
+        over_capacity=fact.over_capacity or None,
     )
     count(rows, contact, "assigned", at_ms=fact.at_ms)
     touch_queue(rows, contact)
     shown = show_contact(rows, contact)
-    finish_command(rows, fact.command_id, "accept-offer", shown, at_ms=fact.at_ms)
+    for kind in ("accept-offer", "pull-contact"):
+        finish_command(rows, fact.command_id, kind, shown, at_ms=fact.at_ms)
+    warnings = ["over-capacity"] if fact.over_capacity else []
+    finish_command(rows, fact.command_id, "assign-contact", {**shown, "warnings": warnings}, at_ms=fact.at_ms)
     body = {"contact": shown, "offer_id": fact.offer_id}
     tell(rows, "contact.assigned", body, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
 
 
 def _contact_requeued(rows: Workset, fact: routing.ContactRequeued, entry_id: str) -> None:
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     contact.state = "queued"
     contact.agent_id = None
     contact.assigned_ms = None
@@ -280,16 +277,18 @@ def _contact_requeued(rows: Workset, fact: routing.ContactRequeued, entry_id: st
         at_ms=fact.at_ms,
         agent_id=fact.agent_id,
         cause=fact.cause,
+        by=fact.by,
     )
     touch_queue(rows, contact)
+    finish_command(rows, fact.command_id, "requeue-contact", show_contact(rows, contact), at_ms=fact.at_ms)
     tell_update(rows, contact, "requeued", at_ms=fact.at_ms, agent_id=fact.agent_id)
 
 
 def _wrap_up_started(rows: Workset, fact: routing.WrapUpStarted, entry_id: str) -> None:
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     contact.state = "wrap_up"
     contact.agent_id = fact.agent_id
-    contact.wrap_up_until_ms = fact.until_ms
+    contact.wrap_up_until_ms = fact.until_ms or None
     contact.disposition = fact.disposition
     contact.summary = fact.summary
     note_down(
@@ -307,7 +306,7 @@ def _wrap_up_started(rows: Workset, fact: routing.WrapUpStarted, entry_id: str) 
 
 
 def _contact_resolved(rows: Workset, fact: routing.ContactResolved, entry_id: str) -> None:
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     contact.state = "resolved"
     contact.agent_id = fact.agent_id
     contact.queue = contact.queue or fact.queue
@@ -323,6 +322,7 @@ def _contact_resolved(rows: Workset, fact: routing.ContactResolved, entry_id: st
         "contact.resolved",
         at_ms=fact.at_ms,
         agent_id=fact.agent_id,
+        by=fact.by,
         disposition=contact.disposition,
     )
     count(rows, contact, "resolved", at_ms=fact.at_ms)
@@ -340,7 +340,7 @@ def _note_added(rows: Workset, fact: routing.NoteAdded, entry_id: str) -> None:
         note.added = True
         text = note.text
         finish_command(rows, fact.command_id, "add-note", note_body(note), at_ms=fact.at_ms)
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     note_down(
         rows,
         entry_id,
@@ -368,6 +368,7 @@ _FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.OfferWithdrawn: _offer_withdrawn,
     routing.ContactAssigned: _contact_assigned,
     routing.ContactRequeued: _contact_requeued,
+    **WORK_FOLDS,
     routing.WrapUpStarted: _wrap_up_started,
     routing.ContactResolved: _contact_resolved,
     routing.PresenceChanged: change_presence,

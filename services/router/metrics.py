@@ -12,9 +12,12 @@ from typing import Any, Final, NamedTuple
 
 from libs.common.events.routing import (
     ContactAssigned,
+    ContactCancelled,
+    ContactChanged,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactTransferred,
     InputRefused,
     OfferExpired,
     OfferMade,
@@ -57,6 +60,9 @@ class PartitionMetrics:
             ContactQueued: self._queued,
             ContactAssigned: self._assigned,
             ContactRequeued: self._requeued,
+            ContactTransferred: self._transferred,
+            ContactChanged: self._changed,
+            ContactCancelled: self._cancelled,
             ContactResolved: self._resolved,
             PresenceChanged: self._presence_changed,
             PoolConfigured: self._configured,
@@ -155,6 +161,23 @@ class PartitionMetrics:
         known = self._contacts.pop(fact.contact_id)
         self._waiting[known.pool, known.queue].pop(fact.contact_id, None)
         self._counter(self._metrics.contacts_resolved, known.pool, known.queue, known.channel).inc()
+
+    def _transferred(self, fact: ContactTransferred) -> None:
+        known = self._contacts[fact.contact_id] = self._contacts[fact.contact_id]._replace(queue=fact.queue)
+        self._waiting.setdefault((known.pool, known.queue), {})[fact.contact_id] = known.received_ms
+        self._metrics.contacts_transferred.labels(known.pool, known.queue, known.channel).inc()
+
+    def _changed(self, fact: ContactChanged) -> None:
+        known = self._contacts[fact.contact_id]
+        waited = self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
+        self._contacts[fact.contact_id] = known._replace(queue=fact.queue)
+        if waited is not None:
+            self._waiting.setdefault((known.pool, fact.queue), {})[fact.contact_id] = waited
+
+    def _cancelled(self, fact: ContactCancelled) -> None:
+        known = self._contacts.pop(fact.contact_id)
+        self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
+        self._metrics.contacts_cancelled.labels(known.pool, known.queue, known.channel).inc()
 
     def _presence_changed(self, fact: PresenceChanged) -> None:
         agents = self._presence.get(fact.pool, {})

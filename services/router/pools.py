@@ -15,6 +15,7 @@ from libs.common.configuration.models import CHANNEL_TARGETS_MS, Configuration
 from libs.common.configuration.opening import Opening, agent_calendar, horizon, openings_of, queue_calendar, work_out
 from libs.common.events.codec import encode_value
 from libs.common.events.inputs import ConfigurePool
+from libs.common.events.message import Channel
 from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, RoutingRules
 from libs.common.log.streams import partition_of
 
@@ -52,6 +53,7 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
             target_in_open_time=queue.target_in_open_time,
             any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
             prefer_last_agent_ms=queue.prefer_last_agent_ms,
+            pull=queue.pull,
         )
         for name, queue in sorted(configuration.queues.items())
         if queue.pool == pool
@@ -79,10 +81,16 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
             units=channel.units,
             excludes=tuple(sorted(channel.excludes)),
             interrupts=tuple(sorted(channel.interrupts)),
+            hold_frees_room=name != Channel.VOICE if channel.hold_frees_room is None else channel.hold_frees_room,
         )
         for name, channel in sorted(mine.channels.items())
     )
-    rules = RoutingRules(offers_open_max=mine.routing.offers_open_max)
+    rules = RoutingRules(
+        offers_open_max=mine.routing.offers_open_max,
+        transfers_max=mine.routing.transfers_max,
+        transfer_back_ms=mine.routing.transfer_back_ms,
+        abandoned_kept_ms=mine.routing.abandoned_kept_ms,
+    )
     openings = openings_of(configuration, pool)
     return configure_pool(pool, queues, agents, CHANNEL_TARGETS_MS, channels=channels, rules=rules, openings=openings)
 

@@ -8,11 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from libs.common.events.inputs import AcceptOffer, AnyInput, RejectOffer, ResolveContact, SetPresence
+from libs.common.events.inputs import (
+    AcceptOffer,
+    AnyInput,
+    AssignContact,
+    CancelContact,
+    ChangeContact,
+    ExtendWrapUp,
+    HoldContact,
+    PullContact,
+    RejectOffer,
+    RequeueContact,
+    ResolveContact,
+    SetPresence,
+    TransferContact,
+    UnholdContact,
+)
+from libs.common.events.pool import ChannelConfiguration, RoutingRules
 from libs.common.events.routing import PoolFact
 from libs.common.testing.builders import (
     POOL,
@@ -143,8 +159,66 @@ def the_pool_changes() -> list[Timed]:
     ]
 
 
+def passing_on_and_holding() -> list[Timed]:
+    """Contacts are passed on, held, taken by name; customers write on held ones; a supervisor gives, takes back, changes and ends."""
+    agents = (an_agent("anna"), an_agent("bruno", skills={"lang.it": 4}), an_agent("carla", skills={"lang.it": 2}))
+    queues = (a_queue(pull=True), a_queue("billing", skills={"lang.it": 2}, wrap_up_ms=-1))
+    pool = a_configure_pool(
+        queues=queues,
+        agents=agents,
+        channels=(ChannelConfiguration(id="email", wrap_up_ms=10_000),),
+        rules=RoutingRules(transfers_max=2, transfer_back_ms=60_000),
+    )
+
+    def ask(kind: Any, agent: str, contact: str, command: str, **fields: Any) -> AnyInput:
+        event: AnyInput = kind(pool=POOL, command_id=command, agent_id=agent, contact_id=contact, **fields)
+        return event
+
+    def supervise(kind: Any, contact: str, command: str, **fields: Any) -> AnyInput:
+        return ask(kind, "marta", contact, command, supervising=True, **fields)
+
+    return [
+        (0, pool),
+        (1, _presence("anna", "available", "cmd_1")),
+        (10, a_contact_received(1, contact_id="con_a")),
+        (20, _accept("anna", "off_a_1", "cmd_2")),
+        (30, ask(HoldContact, "anna", "con_a", "cmd_3")),
+        (40, a_contact_received(2, contact_id="con_b")),
+        (50, _accept("anna", "off_b_2", "cmd_4")),
+        (60, a_contact_received(3, message=a_message(1, provider_id="again"), contact_id="con_x")),
+        (70, ask(TransferContact, "anna", "con_b", "cmd_5", queue="billing", note_id="note_1", text="Fattura")),
+        (80, _presence("bruno", "available", "cmd_6")),
+        (90, _accept("bruno", "off_b_3", "cmd_7")),
+        (100, ask(TransferContact, "bruno", "con_b", "cmd_8", skills={"lang.it": 1})),
+        (110, supervise(AssignContact, "con_b", "cmd_9", target_agent_id="carla")),
+        (120, _presence("carla", "busy", "cmd_10")),
+        (130, supervise(AssignContact, "con_b", "cmd_11", target_agent_id="carla")),
+        (140, ask(TransferContact, "carla", "con_b", "cmd_12", queue="billing")),
+        (150, ask(HoldContact, "carla", "con_b", "cmd_13")),
+        (160, ask(UnholdContact, "carla", "con_b", "cmd_14")),
+        (170, _resolve("carla", "con_b", "cmd_15")),
+        (180, ask(ExtendWrapUp, "carla", "con_b", "cmd_16", by_ms=5_000)),
+        (190, a_finish_wrap_up("con_b", agent="carla", command_id="cmd_17")),
+        (200, supervise(RequeueContact, "con_a", "cmd_18")),
+        (210, supervise(ChangeContact, "con_a", "cmd_19", priority=3)),
+        (220, supervise(ChangeContact, "con_a", "cmd_20", queue="billing")),
+        (230, RejectOffer(pool=POOL, command_id="cmd_21", agent_id="bruno", offer_id="off_a_5")),
+        (240, ask(PullContact, "bruno", "con_a", "cmd_22")),
+        (250, supervise(ChangeContact, "con_a", "cmd_23", queue="orders")),
+        (260, ask(PullContact, "bruno", "con_a", "cmd_24")),
+        (270, _resolve("bruno", "con_a", "cmd_25")),
+        (280, ask(ExtendWrapUp, "bruno", "con_a", "cmd_26", by_ms=5_000)),
+        (15_270, a_time_advanced(START_MS + 15_270)),
+        (16_000, a_contact_received(4, contact_id="con_c")),
+        (17_000, supervise(CancelContact, "con_c", "cmd_27", reason="spam")),
+        (18_000, a_contact_received(5, contact_id="con_d")),
+        (19_000, supervise(ResolveContact, "con_d", "cmd_28")),
+    ]
+
+
 HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
-    history.__name__: history for history in (one_contact, nobody_answers, a_day_of_three, the_pool_changes)
+    history.__name__: history
+    for history in (one_contact, nobody_answers, a_day_of_three, the_pool_changes, passing_on_and_holding)
 }
 
 

@@ -14,6 +14,7 @@ from libs.common.events.routing import (
     CalendarTurned,
     ContactRequeued,
     ContactResolved,
+    ContactUnheld,
     OfferExpired,
     OfferMade,
     OfferReason,
@@ -32,7 +33,7 @@ def next_fact(state: PoolState, now_ms: int) -> PoolFact | None:
 
 def has_room(state: PoolState, agent: Agent, channel: str, *, apart: Contact | None = None) -> bool:
     """Whether every limit leaves room for one more; with `apart`, whether this offer, which the agent has, may stay with him."""
-    hand = [c for c in state.contacts.values() if c.agent_id == agent.id and c is not apart]
+    hand = [c for c in state.contacts.values() if c.agent_id == agent.id and c is not apart and not c.frees_room]
     if sum(c.channel == channel for c in hand) >= agent.capacity.get(channel, 1):
         return False
     most = state.rules.offers_open_max
@@ -106,7 +107,7 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
     for contact in state.contacts.values():
         if contact.offer_id is not None:
             due.append((state.offers[contact.offer_id].expires_ms, 0, contact.offer_id, contact))
-        if contact.wrap_up is not None:
+        if contact.wrap_up is not None and contact.wrap_up.until_ms != 0:
             due.append((contact.wrap_up.until_ms, 1, contact.id, contact))
     due = [entry for entry in due if entry[0] <= now_ms]
     if not due:
@@ -176,6 +177,11 @@ def _next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
         for contact in reversed(held):
             if contact.offer_id and not has_room(state, agent, contact.channel, apart=contact):
                 return _withdrawn(state, contact, "capacity", now_ms)
+        for contact in held:
+            if contact.awaited and (not contact.frees_room or has_room(state, agent, contact.channel, apart=contact)):
+                return ContactUnheld(
+                    pool=state.pool, at_ms=now_ms, contact_id=contact.id, agent_id=agent_id, cause="customer"
+                )
     return None
 
 
@@ -211,7 +217,7 @@ def _next_offer(state: PoolState, now_ms: int) -> OfferMade | None:
 
 
 def _in_hand(state: PoolState, agent: Agent) -> list[Contact]:
-    return [contact for contact in state.contacts.values() if contact.agent_id == agent.id]
+    return [contact for contact in state.contacts.values() if contact.agent_id == agent.id and not contact.frees_room]
 
 
 def _share(state: PoolState, agent: Agent) -> Fraction:

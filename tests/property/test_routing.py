@@ -20,14 +20,23 @@ from libs.common.events.inputs import (
     AcceptOffer,
     AddNote,
     AnyInput,
+    AssignContact,
+    CancelContact,
+    ChangeContact,
     ConfigurePool,
     ContactReceived,
     ExtendCalendars,
+    ExtendWrapUp,
     FinishWrapUp,
+    HoldContact,
+    PullContact,
     RejectOffer,
+    RequeueContact,
     ResolveContact,
     SetPresence,
     TimeAdvanced,
+    TransferContact,
+    UnholdContact,
 )
 from libs.common.events.message import Message
 from libs.common.events.pool import (
@@ -63,6 +72,21 @@ QUEUES = ("orders", "billing", "gone")
 CHANNELS = ("webchat", "email", "voice")
 SKILLS = ("it", "en", "orders")
 
+COMMANDS = (
+    ResolveContact,
+    FinishWrapUp,
+    AddNote,
+    ExtendWrapUp,
+    TransferContact,
+    HoldContact,
+    UnholdContact,
+    AssignContact,
+    RequeueContact,
+    ChangeContact,
+    CancelContact,
+    PullContact,
+)
+
 levels = st.one_of(
     st.just({"it": 3, "en": 3, "orders": 3}),
     st.just({"it": 5}),
@@ -80,13 +104,14 @@ a_queue = st.builds(
     target_ms=st.sampled_from([None, 0, 30_000, 600_000]),
     priority=st.integers(-1, 1),
     offer_timeout_ms=st.sampled_from([None, -5, 5_000, 20_000, 90_000]),
-    wrap_up_ms=st.sampled_from([None, 0, 10_000, 100_000]),
+    wrap_up_ms=st.sampled_from([None, 0, 10_000, 100_000, -1]),
     strategy=st.sampled_from([*STRATEGIES, "longest_idle", "no such strategy"]),
     hours=st.sampled_from([None, None, "shop", "other"]),
     offer_when_closed=st.sampled_from([False, False, True]),
     target_in_open_time=st.booleans(),
     any_of=any_of,
     prefer_last_agent_ms=st.sampled_from([0, 0, 30_000, 90_000]),
+    pull=st.booleans(),
 )
 an_agent = st.builds(
     AgentConfiguration,
@@ -103,14 +128,23 @@ a_channel = st.builds(
     id=st.sampled_from(CHANNELS),
     target_ms=st.sampled_from([None, 45_000]),
     offer_timeout_ms=st.sampled_from([None, 15_000]),
-    wrap_up_ms=st.sampled_from([None, 20_000]),
+    wrap_up_ms=st.sampled_from([None, 20_000, -1]),
     units=st.sampled_from([0, 30, 100, -1]),
     excludes=other_channels,
     interrupts=other_channels,
+    hold_frees_room=st.booleans(),
 )
 # Half of all pools are plain ones.
 channels = st.one_of(st.lists(a_channel, max_size=0), st.lists(a_channel, max_size=3))
-rules = st.one_of(st.just(RoutingRules()), st.builds(RoutingRules, offers_open_max=st.sampled_from([0, 1, 2])))
+rules = st.one_of(
+    st.just(RoutingRules()),
+    st.builds(
+        RoutingRules,
+        offers_open_max=st.sampled_from([0, 1, 2]),
+        transfers_max=st.sampled_from([10, 10, 1, -1]),
+        transfer_back_ms=st.sampled_from([300_000, 5_000, 0]),
+    ),
+)
 # What is open when, in seconds after the time of the input; the core must bear with spans in any order.
 a_calendar = st.builds(
     lambda calendar_id, spans, until: (calendar_id, spans, until),
@@ -383,27 +417,102 @@ class PoolHistory(RuleBasedStateMachine):
         known = [*self.offers, "off_unknown"]
         self.command(kind, agent, leap_ms, 500, again, offer_id=known[-1 - pick % len(known)])
 
-    @precondition(lambda self: any(c.state in {"active", "wrap_up"} for c in self.state.contacts.values()))
+    @precondition(lambda self: any(c.state in {"active", "held", "wrap_up"} for c in self.state.contacts.values()))
     @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms, again=st.booleans())
     def finish(self, pick: int, leap_ms: int, again: bool) -> None:
         """The agent goes on with a contact in his hands."""
-        held = sorted(c.id for c in self.state.contacts.values() if c.state in {"active", "wrap_up"})
+        held = sorted(c.id for c in self.state.contacts.values() if c.state in {"active", "held", "wrap_up"})
         contact = self.state.contacts[held[pick % len(held)]]
-        kind = ResolveContact if contact.state == "active" else FinishWrapUp
+        kind = FinishWrapUp if contact.state == "wrap_up" else ResolveContact
         self.command(kind, contact.agent_id or "", leap_ms, 500, again, contact_id=contact.id)
 
     @rule(
         pick=st.integers(0, 30),
-        kind=st.sampled_from([ResolveContact, FinishWrapUp, AddNote]),
+        kind=st.sampled_from(COMMANDS),
         agent=st.sampled_from([*AGENTS, "nobody"]),
+        other=st.sampled_from([*AGENTS, "nobody"]),
+        supervising=st.booleans(),
         leap_ms=leaps_ms,
         again=st.booleans(),
     )
-    def work_wrongly(self, pick: int, kind: Any, agent: str, leap_ms: int, again: bool) -> None:
-        """Anybody works on any contact there ever was."""
+    def work_wrongly(
+        self, pick: int, kind: Any, agent: str, other: str, supervising: bool, leap_ms: int, again: bool
+    ) -> None:
+        """Anybody does anything with any contact there ever was."""
         known = [*self.contacts, "con_unknown"]
-        fields: dict[str, Any] = {"note_id": "note_1", "text": "text"} if kind is AddNote else {}
-        self.command(kind, agent, leap_ms, 500, again, contact_id=known[-1 - pick % len(known)], **fields)
+        fields: dict[str, Any] = {"contact_id": known[-1 - pick % len(known)], "supervising": supervising}
+        if kind is AddNote:
+            fields |= {"note_id": "note_1", "text": "text"}
+        elif kind is AssignContact:
+            fields["target_agent_id"] = other
+        elif kind is ExtendWrapUp:
+            fields["by_ms"] = pick * 7_000
+        self.command(kind, agent, leap_ms, 500, again, **fields)
+
+    @precondition(lambda self: any(c.state in {"active", "held"} for c in self.state.contacts.values()))
+    @rule(
+        pick=st.integers(0, 9),
+        kind=st.sampled_from([TransferContact, TransferContact, HoldContact, HoldContact, UnholdContact]),
+        queue=st.sampled_from([None, None, *QUEUES]),
+        skills=st.sampled_from([None, None, {}, {"it": 2}, {"en": 3}]),
+        leap_ms=small_leaps_ms,
+        again=st.booleans(),
+    )
+    def pass_on_or_put_aside(
+        self, pick: int, kind: Any, queue: str | None, skills: dict[str, int] | None, leap_ms: int, again: bool
+    ) -> None:
+        """An agent does with a contact in his hands what is not finishing it."""
+        held = sorted(c.id for c in self.state.contacts.values() if c.state in {"active", "held"})
+        contact = self.state.contacts[held[pick % len(held)]]
+        fields = {"queue": queue, "skills": skills} if kind is TransferContact else {}
+        self.command(kind, contact.agent_id or "", leap_ms, 500, again, contact_id=contact.id, **fields)
+
+    @precondition(lambda self: any(c.state == "held" for c in self.state.contacts.values()))
+    @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms)
+    def write_on_held(self, pick: int, leap_ms: int) -> None:
+        """The customer of a held contact writes."""
+        held = sorted(c.thread_id for c in self.state.contacts.values() if c.state == "held")
+        self.receive(
+            int(held[pick % len(held)].removeprefix("thr_")), "orders", "email", {}, None, None, leap_ms, False
+        )
+
+    @precondition(lambda self: self.state.contacts)
+    @rule(
+        pick=st.integers(0, 30),
+        kind=st.sampled_from([AssignContact, RequeueContact, ChangeContact, ChangeContact, ResolveContact]),
+        agent=st.sampled_from(AGENTS),
+        queue=st.sampled_from([None, None, *QUEUES]),
+        skills=st.sampled_from([None, None, {}, {"it": 2}]),
+        priority=st.sampled_from([None, -99, 0, 3, 99]),
+        leap_ms=small_leaps_ms,
+        again=st.booleans(),
+    )
+    def supervise(
+        self,
+        pick: int,
+        kind: Any,
+        agent: str,
+        queue: str | None,
+        skills: dict[str, int] | None,
+        priority: int | None,
+        leap_ms: int,
+        again: bool,
+    ) -> None:
+        """A supervisor moves contacts that are there, wherever they stand."""
+        there = sorted(self.state.contacts)
+        fields: dict[str, Any] = {"contact_id": there[pick % len(there)], "supervising": True}
+        if kind is AssignContact:
+            fields["target_agent_id"] = agent
+        elif kind is ChangeContact:
+            fields |= {"queue": queue, "skills": skills, "priority": priority}
+        self.command(kind, "supervisor", leap_ms, 500, again, **fields)
+
+    @precondition(lambda self: any(c.state == "queued" for c in self.state.contacts.values()))
+    @rule(pick=st.integers(0, 9), agent=st.sampled_from(AGENTS), leap_ms=small_leaps_ms)
+    def pull(self, pick: int, agent: str, leap_ms: int) -> None:
+        """An agent helps himself."""
+        waiting = sorted(c.id for c in self.state.contacts.values() if c.state == "queued")
+        self.command(PullContact, agent, leap_ms, 500, False, contact_id=waiting[pick % len(waiting)])
 
     @rule(leap_ms=leaps_ms, limit=st.sampled_from([1, 500]))
     def pass_time(self, leap_ms: int, limit: int) -> None:

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from libs.common.events.inputs import (
     AcceptOffer,
     AnyInput,
+    AssignContact,
+    ChangeContact,
     ConfigurePool,
     FinishWrapUp,
+    HoldContact,
     RejectOffer,
+    RequeueContact,
     ResolveContact,
     SetPresence,
     TimeAdvanced,
+    TransferContact,
+    UnholdContact,
 )
-from libs.common.events.routing import ContactAssigned, ContactResolved, OfferMade, PoolFact
-from libs.common.testing.builders import POOL, START_MS, a_contact_received, a_queue, an_agent
+from libs.common.events.routing import (
+    ContactAssigned,
+    ContactHeld,
+    ContactRequeued,
+    ContactResolved,
+    ContactTransferred,
+    ContactUnheld,
+    OfferExpired,
+    OfferMade,
+    OfferRejected,
+    OfferWithdrawn,
+    PoolFact,
+)
+from libs.common.testing.builders import POOL, START_MS, a_contact_received, a_message, a_queue, an_agent
 from services.router.core.decide import decide
 from services.router.core.invariants import check
 from services.router.core.model import PoolState, new_state
@@ -72,6 +90,36 @@ def _finish(agent: str) -> Move:
     )
 
 
+def _pass_on(agent: str, **fields: Any) -> Move:
+    return lambda state, command: TransferContact(
+        pool=POOL, command_id=command, agent_id=agent, contact_id=_work_of(state, agent), **fields
+    )
+
+
+def _hold(agent: str) -> Move:
+    return lambda state, command: HoldContact(
+        pool=POOL, command_id=command, agent_id=agent, contact_id=_work_of(state, agent)
+    )
+
+
+def _go_on(agent: str) -> Move:
+    return lambda state, command: UnholdContact(
+        pool=POOL, command_id=command, agent_id=agent, contact_id=_work_of(state, agent)
+    )
+
+
+def _supervise(kind: Any, **fields: Any) -> Move:
+    return lambda state, command: kind(
+        pool=POOL, command_id=command, agent_id="marta", supervising=True, contact_id="con_1", **fields
+    )
+
+
+def _write_again(number: int) -> Move:
+    return lambda state, command: a_contact_received(
+        number, message=a_message(number, id=f"msg_{command}"), contact_id=f"con_{command}"
+    )
+
+
 def _minute() -> Move:
     return lambda state, command: TimeAdvanced(pool=POOL, now_ms=state.now_ms + 61_000)
 
@@ -116,6 +164,46 @@ WORLDS: Final[dict[str, tuple[Move, ...]]] = {
         _receive(2),
         _accept("bruno"),
         _remove("bruno"),
+    ),
+    "passing on": (
+        _presence("anna", "available"),
+        _receive(1),
+        _accept("anna"),
+        _pass_on("anna", skills={}),
+        _presence("bruno", "available"),
+        _accept("bruno"),
+    ),
+    "holding": (
+        _presence("anna", "available"),
+        _receive(1),
+        _accept("anna"),
+        _hold("anna"),
+        _write_again(1),
+        _receive(2),
+    ),
+    "holding and going": (
+        _presence("anna", "available"),
+        _receive(1),
+        _accept("anna"),
+        _hold("anna"),
+        _presence("anna", "offline"),
+        _go_on("anna"),
+    ),
+    "supervising": (
+        _presence("anna", "available"),
+        _receive(1),
+        _accept("anna"),
+        _supervise(AssignContact, target_agent_id="bruno"),
+        _supervise(RequeueContact),
+        _presence("bruno", "break"),
+    ),
+    "changing": (
+        _presence("anna", "available"),
+        _receive(1),
+        _receive(2),
+        _supervise(ChangeContact, priority=3),
+        _supervise(ChangeContact, skills={"it": 1}),
+        _accept("anna"),
     ),
     "breaks": (
         _presence("anna", "available"),
@@ -169,10 +257,11 @@ def _check_one_place(facts: list[PoolFact]) -> None:
     """Offered to one at a time, assigned by an offer, resolved by who has it."""
     holder: dict[str, str] = {}
     for fact in facts:
-        if isinstance(fact, OfferMade):
+        if isinstance(fact, OfferMade) or (isinstance(fact, ContactAssigned) and fact.by is not None):
             assert fact.contact_id not in holder
             holder[fact.contact_id] = fact.agent_id
-        elif isinstance(fact, ContactAssigned | ContactResolved):
+        elif isinstance(fact, ContactAssigned | ContactHeld | ContactUnheld | ContactResolved):
             assert holder[fact.contact_id] == fact.agent_id
-        elif type(fact).__name__ in {"OfferRejected", "OfferExpired", "OfferWithdrawn", "ContactRequeued"}:
-            del holder[fact.contact_id]  # type: ignore[union-attr]  # each of these has one
+        elif isinstance(fact, OfferRejected | OfferExpired | OfferWithdrawn | ContactRequeued | ContactTransferred):
+            assert holder[fact.contact_id] == fact.agent_id
+            del holder[fact.contact_id]

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from libs.common.events.codec import decode_envelope, decode_event
 from libs.common.events.routing import (
     ContactAssigned,
+    ContactCancelled,
+    ContactHeld,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactTransferred,
+    ContactUnheld,
     InputRefused,
     MessageJoined,
     OfferExpired,
@@ -36,12 +40,15 @@ class HistoryBrokenError(AssertionError):
 
 @dataclass
 class Contact:
-    """Where a contact stands: waiting, offered, with its agent, in wrap-up or resolved."""
+    """Where a contact stands: waiting, offered, with its agent, held by him (`frees_room`: taking up none), in wrap-up, or over."""
 
     channel: str
     place: str = "waiting"
     agent: str | None = None
     offer: str | None = None
+    frees_room: bool = False
+    transfers: int = 0
+    barred: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -60,7 +67,7 @@ class PoolHistory:
         return sum(
             contact.agent == agent and contact.channel == channel
             for contact in self.contacts.values()
-            if contact.place in {"offered", "active", "wrap-up"}
+            if contact.place in {"offered", "active", "held", "wrap-up"} and not contact.frees_room
         )
 
 
@@ -124,7 +131,7 @@ def _take(pool: PoolHistory, fact: PoolFact) -> None:
         pool.contacts[fact.contact_id] = Contact(channel=fact.channel)
     elif isinstance(fact, MessageJoined):
         _count_message(pool, fact.message_id)
-        _expect(pool, fact.contact_id, {"waiting", "offered", "active"})
+        _expect(pool, fact.contact_id, {"waiting", "offered", "active", "held"})
     elif not isinstance(fact, InputRefused) and hasattr(fact, "contact_id"):
         _move(pool, fact)
 
@@ -150,21 +157,71 @@ def _move(pool: PoolHistory, fact: PoolFact) -> None:
         contact = _expect(pool, fact.contact_id, {"offered"}, fact.agent_id)
         require(contact.offer == fact.offer_id, f"offer {fact.offer_id} ends, {contact.offer} is open")
         contact.place, contact.agent, contact.offer = "waiting", None, None
+    elif isinstance(fact, ContactAssigned) and fact.offer_id is None:
+        contact = _expect(pool, fact.contact_id, {"waiting"})
+        require(fact.agent_id in pool.capacity, f"agent {fact.agent_id} is not there")
+        over = pool.load(fact.agent_id, contact.channel) >= pool.capacity[fact.agent_id].get(contact.channel, 1)
+        require(over == fact.over_capacity, f"agent {fact.agent_id}: over capacity is {over}")
+        contact.place, contact.agent = "active", fact.agent_id
     elif isinstance(fact, ContactAssigned):
         contact = _expect(pool, fact.contact_id, {"offered"}, fact.agent_id)
         require(contact.offer == fact.offer_id, f"offer {fact.offer_id} is accepted, {contact.offer} is open")
         contact.place, contact.offer = "active", None
     elif isinstance(fact, ContactRequeued):
-        contact = _expect(pool, fact.contact_id, {"active"}, fact.agent_id)
-        contact.place, contact.agent = "waiting", None
+        contact = _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
+        contact.place, contact.agent, contact.frees_room = "waiting", None, False
+        contact.barred[fact.agent_id] = fact.barred_until_ms
     elif isinstance(fact, WrapUpStarted):
-        _expect(pool, fact.contact_id, {"active"}, fact.agent_id).place = "wrap-up"
+        contact = _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
+        contact.place, contact.frees_room = "wrap-up", False
     elif isinstance(fact, ContactResolved):
-        _expect(pool, fact.contact_id, {"active", "wrap-up"}, fact.agent_id).place = "resolved"
+        contact = _expect(pool, fact.contact_id, {"waiting", "active", "held", "wrap-up"})
+        require(
+            contact.place == "waiting" or contact.agent == fact.agent_id,
+            f"contact {fact.contact_id} is with {contact.agent}, not {fact.agent_id}",
+        )
+        contact.place, contact.frees_room = "over", False
+    else:
+        _handle(pool, fact)
+
+
+def _handle(pool: PoolHistory, fact: PoolFact) -> None:
+    """What is done with contacts besides answering and resolving them."""
+    if isinstance(fact, ContactTransferred):
+        contact = _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
+        require(
+            fact.transfers == contact.transfers + 1, f"contact {fact.contact_id} is passed on {fact.transfers} times"
+        )
+        contact.place, contact.agent, contact.frees_room = "waiting", None, False
+        contact.transfers = fact.transfers
+        if fact.barred_agent_id is not None:
+            contact.barred[fact.barred_agent_id] = fact.barred_until_ms
+    elif isinstance(fact, ContactHeld):
+        contact = _expect(pool, fact.contact_id, {"active"}, fact.agent_id)
+        contact.place, contact.frees_room = "held", fact.frees_room
+    elif isinstance(fact, ContactUnheld):
+        contact = _expect(pool, fact.contact_id, {"held"}, fact.agent_id)
+        if fact.cause == "customer" and contact.frees_room:
+            room = pool.capacity.get(fact.agent_id, {}).get(contact.channel, 1)
+            require(
+                pool.load(fact.agent_id, contact.channel) < room,
+                f"agent {fact.agent_id} has no room for what comes back",
+            )
+        contact.place, contact.frees_room = "active", False
+    elif isinstance(fact, ContactCancelled):
+        contact = _expect(pool, fact.contact_id, {"waiting", "active", "held"})
+        require(
+            contact.agent == fact.agent_id, f"contact {fact.contact_id} is with {contact.agent}, not {fact.agent_id}"
+        )
+        contact.place, contact.frees_room = "over", False
 
 
 def _offer(pool: PoolHistory, fact: OfferMade) -> None:
     contact = _expect(pool, fact.contact_id, {"waiting"})
+    require(
+        contact.barred.get(fact.agent_id, 0) <= fact.at_ms,
+        f"agent {fact.agent_id} is offered what he passed on or what was taken from him",
+    )
     require(fact.offer_id not in pool.offers, f"offer {fact.offer_id} is made twice")
     require(pool.presence.get(fact.agent_id) == "available", f"agent {fact.agent_id} is not available")
     room = pool.capacity.get(fact.agent_id, {}).get(contact.channel, 1)

@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from libs.common import ids
@@ -17,14 +18,22 @@ from libs.common.events.inputs import (
     AcceptOffer,
     AddNote,
     AnyInput,
+    AssignContact,
+    CancelContact,
+    ChangeContact,
     ContactReceived,
+    ExtendWrapUp,
     FinishWrapUp,
+    HoldContact,
     RejectOffer,
+    RequeueContact,
     ResolveContact,
     SetPresence,
+    TransferContact,
+    UnholdContact,
 )
 from libs.common.events.message import Message
-from libs.common.events.routing import ContactAssigned, OfferMade, PoolFact, WrapUpStarted
+from libs.common.events.routing import ContactAssigned, ContactQueued, OfferMade, PoolFact, WrapUpStarted
 
 CHANNELS = ("email", "webchat", "sms")
 _HOUR_S = 3600.0
@@ -114,10 +123,11 @@ class Customers:
 class Agents:
     """The agents of one pool, each with habits of their own."""
 
-    def __init__(self, world: World, pool: str, names: tuple[str, ...]) -> None:
+    def __init__(self, world: World, pool: str, names: tuple[str, ...], queues: tuple[str, ...] = ()) -> None:
         self._world = world
         self._pool = pool
         self._names = names
+        self._queues = queues
         self._commands = 0
         self.working = True
 
@@ -140,6 +150,8 @@ class Agents:
             self._world.start(self._answer(fact), f"{fact.agent_id} answers")
         elif isinstance(fact, ContactAssigned):
             self._world.start(self._work(fact.contact_id, fact.agent_id), f"{fact.agent_id} works")
+        elif isinstance(fact, ContactQueued) and self._world.rng.random() < 0.1:
+            self._world.start(self._supervise(fact.contact_id), f"a supervisor of {self._pool}")
         elif isinstance(fact, WrapUpStarted) and self._world.rng.random() < 0.5:
             self._world.start(self._finish(fact.contact_id, fact.agent_id), f"{fact.agent_id} finishes up")
 
@@ -190,13 +202,66 @@ class Agents:
                     text="Called back.",
                 )
             )
+        if rng.random() < 0.3:
+            await self._pass_on_or_put_aside(contact, agent)
         resolve = ResolveContact(pool=self._pool, command_id=self._command(), agent_id=agent, contact_id=contact)
         await self._send(resolve)
         if rng.random() < 0.1:
             await self._send(resolve)
 
+    async def _pass_on_or_put_aside(self, contact: str, agent: str) -> None:
+        """Pass it on (and resolve it all the same, from another window), or put it aside and perhaps go on with it."""
+        rng = self._world.rng
+        common: dict[str, Any] = {"pool": self._pool, "agent_id": agent, "contact_id": contact}
+        if rng.random() < 0.4:
+            queue = rng.choice((None, "no-such-queue", *self._queues))
+            skills = {"italian": rng.randint(1, 3)} if rng.random() < 0.5 else None
+            command = self._command()
+            transfer = TransferContact(
+                **common, command_id=command, queue=queue, skills=skills, note_id=f"note-{command}", text="Please."
+            )
+            await self._send(transfer)
+            if rng.random() < 0.3:
+                await self._send(transfer)
+        else:
+            await self._send(HoldContact(**common, command_id=self._command()))
+            await asyncio.sleep(rng.expovariate(1 / 120))
+            if rng.random() < 0.5:
+                await self._send(UnholdContact(**common, command_id=self._command()))
+                await asyncio.sleep(rng.expovariate(1 / 30))
+
+    async def _supervise(self, contact: str) -> None:
+        """A supervisor gives the contact to somebody, takes it back, changes it or ends it, whatever has become of it by then."""
+        rng = self._world.rng
+        await asyncio.sleep(rng.expovariate(1 / 40))
+        command = rng.choice(
+            (
+                partial(AssignContact, target_agent_id=rng.choice((*self._names, "nobody"))),
+                RequeueContact,
+                partial(ChangeContact, priority=rng.randint(-2, 5)),
+                partial(ChangeContact, queue=rng.choice(self._queues) if self._queues else None),
+                CancelContact,
+                ResolveContact,
+            )
+        )
+        await self._send(
+            command(
+                pool=self._pool,
+                command_id=self._command(),
+                agent_id="supervisor",
+                supervising=True,
+                contact_id=contact,
+            )
+        )
+
     async def _finish(self, contact: str, agent: str) -> None:
         await asyncio.sleep(self._world.rng.uniform(1, 20))
+        if self._world.rng.random() < 0.3:
+            await self._send(
+                ExtendWrapUp(
+                    pool=self._pool, command_id=self._command(), agent_id=agent, contact_id=contact, by_ms=10_000
+                )
+            )
         await self._send(FinishWrapUp(pool=self._pool, command_id=self._command(), agent_id=agent, contact_id=contact))
 
     async def _send(self, event: AnyInput) -> None:

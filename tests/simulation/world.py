@@ -133,7 +133,13 @@ class World:
         self.people: dict[asyncio.Task[None], None] = {}
         self.customers = {pool: Customers(self, pool, tuple(f"{pool}-{queue}" for queue in QUEUES)) for pool in POOLS}
         self.agents = {
-            pool: Agents(self, pool, tuple(f"{pool}-agent{number}" for number in range(4))) for pool in POOLS
+            pool: Agents(
+                self,
+                pool,
+                tuple(f"{pool}-agent{number}" for number in range(4)),
+                tuple(f"{pool}-{queue}" for queue in QUEUES),
+            )
+            for pool in POOLS
         }
         self.histories = {number: History() for number in range(PARTITIONS)}
         self._read = dict.fromkeys(range(PARTITIONS), 0)

@@ -53,6 +53,9 @@ PRIORITY_MAX: Final = 10
 CAPACITY_MAX: Final = 100
 UNITS_MAX: Final = 1_000_000
 
+# A wrap-up that lasts until the agent is done; in the file it is `manual`.
+WRAP_UP_MANUAL_MS: Final = -1
+
 # Validation of a file says so in its context: there a duration is a text, while code hands over milliseconds.
 FROM_FILE: Final[Mapping[str, bool]] = {"from_file": True}
 
@@ -72,6 +75,10 @@ def _at_least_a_second(value: int) -> int:
     if value < _SECOND_MS:
         raise PydanticCustomError("duration", "must be at least 1s")
     return value
+
+
+def _wrap_up(value: object, info: Any) -> object:
+    return WRAP_UP_MANUAL_MS if value == "manual" else _duration(value, info)
 
 
 def _one_or_more(value: object) -> object:
@@ -95,6 +102,12 @@ _DURATION_SCHEMA: Final = {"type": "string", "pattern": DURATION_PATTERN, "examp
 DurationMs = Annotated[int, BeforeValidator(_duration), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
 LongerDurationMs = Annotated[
     int, BeforeValidator(_duration), AfterValidator(_at_least_a_second), WithJsonSchema(_DURATION_SCHEMA)
+]
+WrapUpMs = Annotated[
+    int,
+    BeforeValidator(_wrap_up),
+    Field(ge=WRAP_UP_MANUAL_MS),
+    WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"type": "string", "const": "manual"}]}),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -147,21 +160,30 @@ class PoolChannel(_Part):
     """What a pool does with contacts of one channel, where their queue does not say. None: as if the channel were not named.
 
     `units`: how much of an agent's units one contact uses. `excludes`: while an agent has contacts of one of these he gets none of this
-    channel, and the other way round. `interrupts`: contacts of these keep none of this channel away.
+    channel, and the other way round. `interrupts`: contacts of these keep none of this channel away. `hold_frees_room` None: a held
+    contact leaves room for another, except on voice.
     """
 
     target_ms: LongerDurationMs | None = Field(default=None, alias="target")
     offer_timeout_ms: LongerDurationMs | None = Field(default=None, alias="offer_timeout")
-    wrap_up_ms: DurationMs | None = Field(default=None, alias="wrap_up")
+    wrap_up_ms: WrapUpMs | None = Field(default=None, alias="wrap_up")
     units: Units = 0
     excludes: Annotated[tuple[ChannelName, ...], BeforeValidator(_one_or_more)] = ()
     interrupts: Annotated[tuple[ChannelName, ...], BeforeValidator(_one_or_more)] = ()
+    hold_frees_room: Flag | None = None
 
 
 class Routing(_Part):
-    """A pool's rules that are of no queue. 0: never, or no limit."""
+    """A pool's rules that are of no queue. 0: never, or no limit.
+
+    `transfers_max`: how often agents may pass one contact on. `transfer_back_ms`: for how long it does not come back to who passed it
+    on. `abandoned_kept_ms`: for how long a customer who left keeps the place in the queue.
+    """
 
     offers_open_max: Room = 0
+    transfers_max: int = Field(default=10, strict=True, ge=0, le=1000)
+    transfer_back_ms: DurationMs = Field(default=5 * _MINUTE_MS, alias="transfer_back")
+    abandoned_kept_ms: DurationMs = Field(default=15 * _MINUTE_MS, alias="abandoned_kept")
 
 
 class Calendar(_Part):
@@ -193,7 +215,8 @@ class Queue(_Part):
 
     `any_of`: besides `skills`, all of at least one of these. `strategy`: which of the agents who fit is offered a contact first. For
     `prefer_last_agent_ms` a contact is kept for the agent who had the customer's last one. `hours` None: the pool's. While the queue is
-    closed its contacts wait and are offered to nobody, unless `offer_when_closed`.
+    closed its contacts wait and are offered to nobody, unless `offer_when_closed`. `pull`: agents may also take a waiting
+    contact by themselves.
     """
 
     pool: Name
@@ -201,13 +224,14 @@ class Queue(_Part):
     target_ms: LongerDurationMs | None = Field(default=None, alias="target")
     priority: Priority = 0
     offer_timeout_ms: LongerDurationMs | None = Field(default=None, alias="offer_timeout")
-    wrap_up_ms: DurationMs | None = Field(default=None, alias="wrap_up")
+    wrap_up_ms: WrapUpMs | None = Field(default=None, alias="wrap_up")
     strategy: Strategy = "longest_idle"
     hours: Hours | None = None
     offer_when_closed: Flag = False
     target_in_open_time: Flag = False
     any_of: AnyOf = ()
     prefer_last_agent_ms: DurationMs = Field(default=0, alias="prefer_last_agent")
+    pull: Flag = False
 
 
 class Account(_Part):

@@ -36,10 +36,14 @@ class ContactReceived(Input, frozen=True, kw_only=True, tag="centralino.contact.
 
 
 class Command(Input, frozen=True, kw_only=True):
-    """A wish of somebody. `agent_id` is who acts."""
+    """A wish of somebody. `agent_id` is who acts.
+
+    `supervising`: who acts may act on others' contacts too. That is checked where the command comes in.
+    """
 
     command_id: str
     agent_id: str
+    supervising: bool = False
 
 
 class SetPresence(Command, frozen=True, kw_only=True, tag="centralino.agent.set-presence.v1"):
@@ -80,6 +84,74 @@ class FinishWrapUp(Command, frozen=True, kw_only=True, tag="centralino.contact.f
     contact_id: str
 
 
+class ExtendWrapUp(Command, frozen=True, kw_only=True, tag="centralino.contact.extend-wrap-up.v1"):
+    """The agent needs `by_ms` longer to finish up."""
+
+    contact_id: str
+    by_ms: int
+
+
+class TransferContact(Command, frozen=True, kw_only=True, tag="centralino.contact.transfer.v1"):
+    """Pass the contact on: to `queue`, to whoever has these `skills` (in its own queue or in `queue`), or to the agent `target_agent_id`.
+
+    It waits again, in its old place. `text` is an internal note for whoever takes it, under `note_id`.
+    """
+
+    contact_id: str
+    queue: str | None = None
+    target_agent_id: str | None = None
+    skills: dict[str, int] | None = None
+    note_id: str | None = None
+    text: str | None = None
+
+
+class HoldContact(Command, frozen=True, kw_only=True, tag="centralino.contact.hold.v1"):
+    """Put the contact aside: it stays with its agent, who waits for the customer."""
+
+    contact_id: str
+
+
+class UnholdContact(Command, frozen=True, kw_only=True, tag="centralino.contact.unhold.v1"):
+    """Go on with a held contact."""
+
+    contact_id: str
+
+
+class AssignContact(Command, frozen=True, kw_only=True, tag="centralino.contact.assign.v1"):
+    """A supervisor gives the contact to an agent, whatever he has in hand."""
+
+    contact_id: str
+    target_agent_id: str
+
+
+class RequeueContact(Command, frozen=True, kw_only=True, tag="centralino.contact.requeue.v1"):
+    """A supervisor takes the contact back from its agent; it waits again, in its old place."""
+
+    contact_id: str
+
+
+class ChangeContact(Command, frozen=True, kw_only=True, tag="centralino.contact.change.v1"):
+    """A supervisor changes what the contact is: what is None stays. It has a new place by the new priority at once."""
+
+    contact_id: str
+    priority: int | None = None
+    skills: dict[str, int] | None = None
+    queue: str | None = None
+
+
+class CancelContact(Command, frozen=True, kw_only=True, tag="centralino.contact.cancel.v1"):
+    """A supervisor ends the contact without an answer: it is no work for anybody."""
+
+    contact_id: str
+    reason: str | None = None
+
+
+class PullContact(Command, frozen=True, kw_only=True, tag="centralino.contact.pull.v1"):
+    """The agent takes a waiting contact by name, out of a queue that allows it."""
+
+    contact_id: str
+
+
 class AddNote(Command, frozen=True, kw_only=True, tag="centralino.contact.add-note.v1"):
     """An internal note on a contact. It changes no routing; it stands here so that it has a place in the contact's one history."""
 
@@ -95,7 +167,7 @@ class TimeAdvanced(Input, frozen=True, kw_only=True, tag="centralino.time.advanc
 
 
 class ConfigurePool(Input, frozen=True, kw_only=True, tag="centralino.pool.configure.v1"):
-    """The pool's queues and agents from now on. `version` is a digest of the content; the same version again changes nothing.
+    """The pool's queues, agents and rules from now on. `version` is a digest of the content; the same version again changes nothing.
 
     The digest covers what the calendars are worked out of, not their spans, which move on with the time.
     """
@@ -122,6 +194,15 @@ AnyInput = (
     | RejectOffer
     | ResolveContact
     | FinishWrapUp
+    | ExtendWrapUp
+    | TransferContact
+    | HoldContact
+    | UnholdContact
+    | AssignContact
+    | RequeueContact
+    | ChangeContact
+    | CancelContact
+    | PullContact
     | AddNote
     | TimeAdvanced
     | ConfigurePool

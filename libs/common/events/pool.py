@@ -24,7 +24,8 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
 
     `any_of`: besides `skills`, all of at least one of these. `strategy`: which of the agents who fit comes first. For
     `prefer_last_agent_ms` a contact is offered to nobody but the agent who had the customer's last one. `offer_timeout_ms` None: the
-    channel's, else 20 s; `wrap_up_ms` None: the channel's, else none.
+    channel's, else 20 s; `wrap_up_ms` None: the channel's, else none; -1: until the agent is done. `pull`: agents may take
+    a waiting contact by name.
     `hours`: the calendar by which it is open, None: always. While it is closed its contacts wait and are offered to nobody, unless
     `offer_when_closed`. `target_in_open_time`: closed time does not count towards the target.
     """
@@ -41,6 +42,7 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     hours: str | None = None
     offer_when_closed: bool = False
     target_in_open_time: bool = False
+    pull: bool = False
 
 
 class ChannelConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,7 +67,9 @@ class RoutingRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """A pool's rules that are of no queue. 0 means never, or without a limit.
 
     `not_responding_after`: offers in a row that an agent lets run out before he is held to be away. `flag_after_declines`: different
-    agents who decline a contact before it is flagged. `offers_open_max`: offers that an agent has open at once.
+    agents who decline a contact before it is flagged. `offers_open_max`: offers that an agent has open at once. `transfers_max`: how
+    often agents may pass one contact on (0: never). `transfer_back_ms`: for how long it does not come back to who passed it on, or to
+    whom it was taken from. `abandoned_kept_ms`: for how long a customer who left finds the old place in the queue again.
     """
 
     not_responding_after: int = 3

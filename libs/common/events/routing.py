@@ -28,7 +28,7 @@ class WriterStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
 
 
 class PoolConfigured(Fact, frozen=True, kw_only=True, tag="centralino.pool.configured.v1"):
-    """The pool has these queues and agents now, and these calendars. A calendar that is new begins closed."""
+    """The pool has these queues, agents and rules now, and these calendars. A calendar that is new begins closed."""
 
     version: str
     queues: tuple[QueueConfiguration, ...]
@@ -90,7 +90,7 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
 
 
 class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joined.v1"):
-    """A further message of the customer belongs to this open contact."""
+    """A further message of the customer belongs to this open contact. One that is held comes back to its agent by it."""
 
     contact_id: str
     message_id: str
@@ -147,7 +147,9 @@ class OfferExpired(Fact, frozen=True, kw_only=True, tag="centralino.offer.expire
 
 
 class OfferWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.offer.withdrawn.v1"):
-    """The offer was taken back (`cause`: presence, capacity, configuration); the contact waits again, in its old place."""
+    """The offer was taken back (`cause`: presence, configuration, capacity, changed, supervisor); the contact waits again, in its
+    old place.
+    """
 
     offer_id: str
     contact_id: str
@@ -156,23 +158,95 @@ class OfferWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.offer.with
 
 
 class ContactAssigned(Fact, frozen=True, kw_only=True, tag="centralino.contact.assigned.v1"):
-    """The agent has the contact; by `offer_id` where it was accepted."""
+    """The agent has the contact: by `offer_id` where it was accepted, by the supervisor `by` where it was given to him, else he took it
+    himself. `over_capacity`: he has more in hand now than his capacity says.
+    """
 
     contact_id: str
     agent_id: str
     offer_id: str | None = None
+    by: str | None = None
+    over_capacity: bool = False
 
 
 class ContactRequeued(Fact, frozen=True, kw_only=True, tag="centralino.contact.requeued.v1"):
-    """An agent's contact waits again, in its old place (`cause`: sign-out, agent-removed)."""
+    """An agent's contact waits again, in its old place (`cause`: sign-out, agent-removed, supervisor). `by`: the supervisor.
+
+    It is not offered to the same agent before `barred_until_ms`.
+    """
+
+    contact_id: str
+    agent_id: str
+    cause: str
+    by: str | None = None
+    barred_until_ms: int = 0
+
+
+class ContactTransferred(Fact, frozen=True, kw_only=True, tag="centralino.contact.transferred.v1"):
+    """`agent_id`, who had the contact, has it no more: `by` passed it on. It waits in `queue`, in its old place, and asks for `skills` and
+    `alternatives`, as where it was queued.
+
+    Until `target_until_ms` it is offered to `target_agent_id` alone, unless he is not available or declines it. It is not offered to
+    `barred_agent_id` before `barred_until_ms`. `transfers`: how often it was passed on, this time included.
+    """
+
+    contact_id: str
+    agent_id: str
+    by: str
+    queue: str
+    skills: dict[str, int]
+    offer_timeout_ms: int
+    transfers: int
+    barred_agent_id: str | None = None
+    barred_until_ms: int = 0
+    note_id: str | None = None
+    alternatives: tuple[dict[str, int], ...] = ()
+    target_agent_id: str | None = None
+    target_until_ms: int = 0
+
+
+class ContactHeld(Fact, frozen=True, kw_only=True, tag="centralino.contact.held.v1"):
+    """The agent put the contact aside. `frees_room`: he has room for another one meanwhile."""
+
+    contact_id: str
+    agent_id: str
+    frees_room: bool
+
+
+class ContactUnheld(Fact, frozen=True, kw_only=True, tag="centralino.contact.unheld.v1"):
+    """The agent goes on with the contact: he wanted to (`cause` agent), or the customer wrote and he has room (customer)."""
 
     contact_id: str
     agent_id: str
     cause: str
 
 
+class ContactChanged(Fact, frozen=True, kw_only=True, tag="centralino.contact.changed.v1"):
+    """A supervisor changed what the contact is; all of this is so now. A waiting contact has the place that `due_ms` gives it."""
+
+    contact_id: str
+    by: str
+    queue: str
+    skills: dict[str, int]
+    priority: int
+    due_ms: int
+    offer_timeout_ms: int
+    alternatives: tuple[dict[str, int], ...] = ()
+
+
+class ContactCancelled(Fact, frozen=True, kw_only=True, tag="centralino.contact.cancelled.v1"):
+    """The contact is over without an answer. `agent_id`: who had it, if anybody."""
+
+    contact_id: str
+    by: str
+    agent_id: str | None = None
+    reason: str | None = None
+
+
 class WrapUpStarted(Fact, frozen=True, kw_only=True, tag="centralino.contact.wrap-up-started.v1"):
-    """The conversation is over; the agent finishes up until `until_ms` at the latest, and the contact takes up room until then."""
+    """The conversation is over; the agent finishes up until `until_ms` at the latest (0: until he is done), and the contact takes up
+    room until then.
+    """
 
     contact_id: str
     agent_id: str
@@ -182,13 +256,25 @@ class WrapUpStarted(Fact, frozen=True, kw_only=True, tag="centralino.contact.wra
     follow_up: bool = True
 
 
+class WrapUpExtended(Fact, frozen=True, kw_only=True, tag="centralino.contact.wrap-up-extended.v1"):
+    """The agent has until `until_ms` to finish up."""
+
+    contact_id: str
+    agent_id: str
+    until_ms: int
+
+
 class ContactResolved(Fact, frozen=True, kw_only=True, tag="centralino.contact.resolved.v1"):
-    """The contact is done. `follow_up`: whether the customer may be asked afterwards."""
+    """The contact is done. `agent_id`: who had it, or the supervisor who resolved one that waited. `by`: who resolved another's.
+
+    `follow_up`: whether the customer may be asked afterwards.
+    """
 
     contact_id: str
     agent_id: str
     queue: str
     channel: str
+    by: str | None = None
     disposition: str | None = None
     summary: str | None = None
     follow_up: bool = True
@@ -232,7 +318,13 @@ AnyFact = (
     | OfferWithdrawn
     | ContactAssigned
     | ContactRequeued
+    | ContactTransferred
+    | ContactHeld
+    | ContactUnheld
+    | ContactChanged
+    | ContactCancelled
     | WrapUpStarted
+    | WrapUpExtended
     | ContactResolved
     | PresenceChanged
     | NoteAdded
@@ -251,7 +343,13 @@ PoolFact = (
     | OfferWithdrawn
     | ContactAssigned
     | ContactRequeued
+    | ContactTransferred
+    | ContactHeld
+    | ContactUnheld
+    | ContactChanged
+    | ContactCancelled
     | WrapUpStarted
+    | WrapUpExtended
     | ContactResolved
     | PresenceChanged
     | NoteAdded

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from libs.common.events.routing import ContactQueued, ContactRequeued, ContactResolved, MessageJoined, WrapUpStarted
-from services.router.core.apply_shared import contact_of, release
-from services.router.core.entities import Contact, WrapUp
+from libs.common.events.routing import (
+    ContactCancelled,
+    ContactChanged,
+    ContactHeld,
+    ContactQueued,
+    ContactRequeued,
+    ContactResolved,
+    ContactTransferred,
+    ContactUnheld,
+    MessageJoined,
+    WrapUpExtended,
+    WrapUpStarted,
+)
+from services.router.core.apply_shared import contact_of, rearrange, release, with_decline
+from services.router.core.entities import Contact, Needs, WrapUp
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState, IllegalFactError, next_state
 
@@ -29,7 +41,7 @@ def fold_queue(state: PoolState, fact: ContactQueued) -> None:
         sequence=state.arrivals + 1,
         offer_timeout_ms=fact.offer_timeout_ms,
         state=queued,
-        alternatives=tuple([tuple(sorted(skills.items())) for skills in fact.alternatives]),
+        alternatives=_alternatives(fact.alternatives),
         only_agent=fact.preferred_agent,
         only_until_ms=fact.preferred_until_ms,
         handle=fact.handle,
@@ -40,29 +52,113 @@ def fold_queue(state: PoolState, fact: ContactQueued) -> None:
     state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
 
 
+def _alternatives(alternatives: tuple[dict[str, int], ...]) -> Needs:
+    return tuple([tuple(sorted(skills.items())) for skills in alternatives])
+
+
 def fold_join(state: PoolState, fact: MessageJoined) -> None:
-    """A message belongs to a contact that is there."""
+    """A message belongs to a contact that is there; one that is held is awaited by its customer."""
     contact = state.contacts.get(fact.contact_id)
     next_state(None if contact is None else contact.state, MessageJoined, fact.contact_id)
+    assert contact is not None, "the table knows one fact alone for a contact that is not there"
+    if contact.state is ContactState.HELD and not contact.awaited:
+        rearrange(state, contact, replace(contact, awaited=True))
     state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
 
 
 def fold_requeue(state: PoolState, fact: ContactRequeued) -> None:
     """An agent's contact waits again."""
     contact = contact_of(state, fact, fact.agent_id)
-    release(state, contact, replace(contact, state=ContactState.QUEUED, agent_id=None), fact.at_ms)
+    release(state, contact, _waiting(contact, fact.agent_id, fact.barred_until_ms), fact.at_ms)
+
+
+def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
+    """An agent's contact waits again, for others."""
+    contact = contact_of(state, fact, fact.agent_id)
+    waiting = replace(
+        _waiting(contact, fact.barred_agent_id, fact.barred_until_ms),
+        queue=fact.queue,
+        skills=tuple(sorted(fact.skills.items())),
+        alternatives=_alternatives(fact.alternatives),
+        only_agent=fact.target_agent_id,
+        only_until_ms=fact.target_until_ms,
+        offer_timeout_ms=fact.offer_timeout_ms,
+        transfers=fact.transfers,
+    )
+    release(state, contact, waiting, fact.at_ms)
+
+
+def _waiting(contact: Contact, barred_agent_id: str | None, barred_until_ms: int) -> Contact:
+    """The contact back in the queue, without whoever had it for a while."""
+    declines = contact.declines
+    if barred_agent_id is not None and barred_until_ms:
+        declines = with_decline(declines, barred_agent_id, barred_until_ms, 0)
+    return replace(
+        contact,
+        state=ContactState.QUEUED,
+        agent_id=None,
+        declines=declines,
+        only_agent=None,
+        only_until_ms=0,
+        frees_room=False,
+        awaited=False,
+    )
+
+
+def fold_hold(state: PoolState, fact: ContactHeld) -> None:
+    """The contact stays with its agent, put aside."""
+    contact = contact_of(state, fact, fact.agent_id)
+    rearrange(state, contact, replace(contact, state=ContactState.HELD, frees_room=fact.frees_room))
+
+
+def fold_unhold(state: PoolState, fact: ContactUnheld) -> None:
+    """The agent goes on with the contact."""
+    contact = contact_of(state, fact, fact.agent_id)
+    rearrange(state, contact, replace(contact, state=ContactState.ACTIVE, frees_room=False, awaited=False))
+
+
+def fold_change(state: PoolState, fact: ContactChanged) -> None:
+    """The contact asks for something else, or has another place."""
+    known = state.contacts.get(fact.contact_id)
+    contact = contact_of(state, fact, None if known is None else known.agent_id)
+    changed = replace(
+        contact,
+        queue=fact.queue,
+        skills=tuple(sorted(fact.skills.items())),
+        alternatives=_alternatives(fact.alternatives),
+        priority=fact.priority,
+        due_ms=fact.due_ms,
+        offer_timeout_ms=fact.offer_timeout_ms,
+    )
+    rearrange(state, contact, changed)
+
+
+def fold_cancel(state: PoolState, fact: ContactCancelled) -> None:
+    """The contact leaves the pool."""
+    contact = contact_of(state, fact, fact.agent_id)
+    release(state, contact, None, fact.at_ms)
+    state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))
 
 
 def fold_wrap_up(state: PoolState, fact: WrapUpStarted) -> None:
     """The agent finishes up."""
     contact = contact_of(state, fact, fact.agent_id)
     wrap_up = WrapUp(fact.until_ms, fact.disposition, fact.summary, fact.follow_up)
-    state.contacts[contact.id] = replace(contact, state=ContactState.WRAP_UP, wrap_up=wrap_up)
-    state.index.start_wrap_up(contact, fact.until_ms)
+    after = replace(contact, state=ContactState.WRAP_UP, wrap_up=wrap_up, frees_room=False, awaited=False)
+    rearrange(state, contact, after)
+
+
+def fold_extend(state: PoolState, fact: WrapUpExtended) -> None:
+    """The agent finishes up for longer."""
+    contact = contact_of(state, fact, fact.agent_id)
+    assert contact.wrap_up is not None, "a contact in wrap-up has one"
+    rearrange(state, contact, replace(contact, wrap_up=replace(contact.wrap_up, until_ms=fact.until_ms)))
 
 
 def fold_resolve(state: PoolState, fact: ContactResolved) -> None:
-    """The contact leaves the pool."""
-    contact = contact_of(state, fact, fact.agent_id)
+    """The contact leaves the pool. One that waited is resolved by somebody who did not have it."""
+    known = state.contacts.get(fact.contact_id)
+    waits = known is not None and known.state is ContactState.QUEUED
+    contact = contact_of(state, fact, None if waits else fact.agent_id)
     release(state, contact, None, fact.at_ms)
     state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))

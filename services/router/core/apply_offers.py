@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from libs.common.events.routing import ContactAssigned, OfferExpired, OfferMade, OfferRejected, OfferWithdrawn
 from services.router.core import limits
-from services.router.core.apply_shared import agent_of, contact_of, release
-from services.router.core.entities import Decline, EndedOffer, Offer, OfferOutcome
+from services.router.core.apply_shared import agent_of, contact_of, rearrange, release, with_decline
+from services.router.core.entities import EndedOffer, Offer, OfferOutcome
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState, IllegalFactError
 
@@ -45,18 +45,10 @@ def fold_end_offer(state: PoolState, fact: OfferRejected | OfferExpired | OfferW
         raise IllegalFactError(f"{type(fact).__name__} on offer {fact.offer_id}, while {contact.offer_id} is open")
     declines = contact.declines
     if not isinstance(fact, OfferWithdrawn):
-        declines = _with_decline(declines, fact.agent_id, fact.backoff_until_ms)
+        declines = with_decline(declines, fact.agent_id, fact.backoff_until_ms, 1)
     waiting = replace(contact, state=ContactState.QUEUED, agent_id=None, offer_id=None, declines=declines)
     _forget_offer(state, fact.offer_id, fact.agent_id, _OUTCOMES[type(fact)], max(state.now_ms, fact.at_ms))
     release(state, contact, waiting, fact.at_ms)
-
-
-def _with_decline(declines: tuple[Decline, ...], agent_id: str, until_ms: int) -> tuple[Decline, ...]:
-    count = 1 + sum(decline.count for decline in declines if decline.agent_id == agent_id)
-    others = [decline for decline in declines if decline.agent_id != agent_id]
-    if len(others) >= limits.DECLINES_PER_CONTACT_MAX:
-        others.remove(min(others, key=lambda decline: (decline.until_ms, decline.agent_id)))
-    return (*others, Decline(agent_id, count, until_ms))
 
 
 def _forget_offer(state: PoolState, offer_id: str, agent_id: str, outcome: OfferOutcome, at_ms: int) -> None:
@@ -72,13 +64,20 @@ def _forget_offer(state: PoolState, offer_id: str, agent_id: str, outcome: Offer
 
 
 def fold_assign(state: PoolState, fact: ContactAssigned) -> None:
-    """The agent has the contact."""
-    contact = contact_of(state, fact, fact.agent_id)
-    if contact.offer_id is None or contact.offer_id != fact.offer_id:
+    """The agent has the contact: he accepted it, or was given it while it waited."""
+    known = state.contacts.get(fact.contact_id)
+    waits = known is not None and known.state is ContactState.QUEUED
+    contact = contact_of(state, fact, None if waits else fact.agent_id)
+    if contact.offer_id != fact.offer_id:
         raise IllegalFactError(f"contact {contact.id} assigned by offer {fact.offer_id}, not {contact.offer_id}")
-    state.index.accept_contact(contact)
-    state.contacts[contact.id] = replace(contact, state=ContactState.ACTIVE, offer_id=None)
+    agent_of(state, fact.agent_id)
+    active = replace(contact, state=ContactState.ACTIVE, agent_id=fact.agent_id, offer_id=None)
     at_ms = max(state.now_ms, fact.at_ms)
-    _forget_offer(state, fact.offer_id, fact.agent_id, OfferOutcome.ACCEPTED, at_ms)
     if state.index.terms.remembers_agents and contact.handle:
         state.last_agents.add(contact.handle, fact.agent_id, at_ms)
+    if fact.offer_id is None:
+        rearrange(state, contact, active)
+        return
+    state.index.accept_contact(contact)
+    state.contacts[contact.id] = active
+    _forget_offer(state, fact.offer_id, fact.agent_id, OfferOutcome.ACCEPTED, at_ms)

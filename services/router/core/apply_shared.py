@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from services.router.core.entities import Agent, Contact, Presence
+from services.router.core import limits
+from services.router.core.entities import Agent, Contact, Decline, Presence
 from services.router.core.model import PoolState
 from services.router.core.transitions import IllegalFactError, next_state
 
@@ -30,14 +31,15 @@ def agent_of(state: PoolState, agent_id: str) -> Agent:
 
 
 def release(state: PoolState, before: Contact, after: Contact | None, at_ms: int) -> None:
-    """A contact leaves its agent's hands: it waits again as `after`, or leaves the pool (None)."""
-    assert before.agent_id is not None, "it was in somebody's hands"
+    """A contact leaves its agent's hands, where it is in anybody's: it waits again as `after`, or leaves the pool (None)."""
     state.index.remove_contact(before)
     if after is None:
         del state.contacts[before.id]
     else:
         state.contacts[before.id] = after
         state.index.add_contact(after)
+    if before.agent_id is None:
+        return
     agent = replace(state.agents[before.agent_id], idle_since_ms=max(state.now_ms, at_ms))
     state.agents[agent.id] = agent
     state.index.place_agent(agent, (before.channel,))
@@ -53,4 +55,23 @@ def drop_removed(state: PoolState, agent: Agent) -> None:
 
 def is_gone(state: PoolState, agent: Agent) -> bool:
     """Whether nothing keeps an agent in the pool but the configuration."""
-    return agent.presence is Presence.OFFLINE and not state.index.desks[agent.id].work
+    return agent.presence is Presence.OFFLINE and state.index.desks[agent.id].is_empty()
+
+
+def rearrange(state: PoolState, before: Contact, after: Contact) -> None:
+    """A contact is another now and stays with whom it is with, who may have more or less room by it."""
+    state.index.remove_contact(before)
+    state.contacts[after.id] = after
+    state.index.add_contact(after)
+    if after.agent_id is not None:
+        state.index.place_agent(state.agents[after.agent_id], (after.channel,))
+        state.index.flag_eviction(after.agent_id)
+
+
+def with_decline(declines: tuple[Decline, ...], agent_id: str, until_ms: int, count: int) -> tuple[Decline, ...]:
+    """The declines with `count` more of this agent, who is left alone with the contact until `until_ms`."""
+    earlier = sum(decline.count for decline in declines if decline.agent_id == agent_id)
+    others = [decline for decline in declines if decline.agent_id != agent_id]
+    if len(others) >= limits.DECLINES_PER_CONTACT_MAX:
+        others.remove(min(others, key=lambda decline: (decline.until_ms, decline.agent_id)))
+    return (*others, Decline(agent_id, earlier + count, until_ms))

@@ -12,21 +12,38 @@ from libs.common.events.inputs import (
     AcceptOffer,
     AddNote,
     AnyInput,
+    AssignContact,
+    CancelContact,
+    ChangeContact,
     Command,
     ConfigurePool,
     ContactReceived,
     ExtendCalendars,
+    ExtendWrapUp,
     FinishWrapUp,
+    HoldContact,
+    PullContact,
     RejectOffer,
+    RequeueContact,
     ResolveContact,
     SetPresence,
     TimeAdvanced,
+    TransferContact,
+    UnholdContact,
 )
 from libs.common.events.routing import PoolFact
-from services.router.core.decide_commands import add_note, finish_wrap_up, resolve_contact, set_presence
+from services.router.core.decide_commands import (
+    add_note,
+    extend_wrap_up,
+    finish_wrap_up,
+    resolve_contact,
+    set_presence,
+)
 from services.router.core.decide_messages import receive_contact
-from services.router.core.decide_offers import accept_offer, reject_offer
+from services.router.core.decide_offers import accept_offer, pull_contact, reject_offer
 from services.router.core.decide_pool import configure_pool, extend_calendars
+from services.router.core.decide_supervision import assign_contact, cancel_contact, change_contact, requeue_contact
+from services.router.core.decide_transfer import hold_contact, transfer_contact, unhold_contact
 from services.router.core.model import PoolState
 
 
@@ -41,6 +58,15 @@ _DECISIONS: Final[dict[type, Callable[[PoolState, Any, int], list[PoolFact]]]] =
     RejectOffer: reject_offer,
     ResolveContact: resolve_contact,
     FinishWrapUp: finish_wrap_up,
+    ExtendWrapUp: extend_wrap_up,
+    TransferContact: transfer_contact,
+    HoldContact: hold_contact,
+    UnholdContact: unhold_contact,
+    PullContact: pull_contact,
+    AssignContact: assign_contact,
+    RequeueContact: requeue_contact,
+    ChangeContact: change_contact,
+    CancelContact: cancel_contact,
     AddNote: add_note,
     TimeAdvanced: _advance_time,
     ConfigurePool: configure_pool,

@@ -9,7 +9,6 @@ from libs.common.events.message import Message
 from libs.common.events.pool import QueueConfiguration
 from libs.common.events.routing import ContactQueued, MessageJoined, PoolFact
 from services.router.core import limits, policies
-from services.router.core.entities import CalendarState
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
 from services.router.core.transitions import JOINABLE
@@ -19,7 +18,7 @@ _FULL: Final = "The pool holds as many contacts as it may; the message was not r
 
 
 def receive_contact(state: PoolState, event: ContactReceived, now_ms: int) -> list[PoolFact]:
-    """A message that was seen before does nothing. One whose thread has an open contact (queued, offered or active) joins it.
+    """A message that was seen before does nothing. One whose thread has an open contact (queued, offered, active or held) joins it.
 
     While a contact is in wrap-up its agent has called it done: a further message opens a contact of its own. A queue that the pool does
     not have is replaced by the pool's first one, and the fact says so; only a pool without any queue refuses.
@@ -79,7 +78,7 @@ def _open(
         skills=skills,
         priority=priority,
         received_ms=received_ms,
-        due_ms=policies.due_ms(_counting(state, queue), received_ms, target_ms),
+        due_ms=policies.due_ms(policies.counting(queue, state.calendars), received_ms, target_ms),
         offer_timeout_ms=policies.offer_timeout_ms(queue, state.channels.get(message.channel)),
         queue_asked=asked,
         handles=_handles(message),
@@ -93,13 +92,6 @@ def _open(
         preferred_agent=preferred,
         preferred_until_ms=preferred_until_ms,
     )
-
-
-def _counting(state: PoolState, queue: QueueConfiguration) -> CalendarState | None:
-    """The calendar whose open time the queue's targets are counted in; None where they are counted in all time."""
-    if not queue.target_in_open_time or queue.hours is None:
-        return None
-    return state.calendars.get(queue.hours)
 
 
 def _preference(

@@ -1,15 +1,18 @@
-"""Deciding what an agent's answer to an offer does."""
+"""Deciding what an agent's answer to an offer does, and what he takes without one."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.inputs import AcceptOffer, RejectOffer
-from libs.common.events.routing import ContactAssigned, OfferRejected, PoolFact
+from libs.common.events.inputs import AcceptOffer, PullContact, RejectOffer
+from libs.common.events.routing import ContactAssigned, InputRefused, OfferRejected, PoolFact
 from services.router.core.due import backoff_until_ms, expire_offer
-from services.router.core.entities import Offer, OfferOutcome
+from services.router.core.entities import Contact, Offer, OfferOutcome, Presence
+from services.router.core.evictions import has_skills
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.standing import AGENT_UNKNOWN, is_member, known_contact
+from services.router.core.transitions import ContactState
 
 _ENDED: Final[dict[OfferOutcome, tuple[RefusalReason, str]]] = {
     OfferOutcome.ACCEPTED: (RefusalReason.OFFER_ALREADY_ACCEPTED, "The offer was accepted before."),
@@ -53,6 +56,48 @@ def reject_offer(state: PoolState, event: RejectOffer, now_ms: int) -> list[Pool
             backoff_until_ms=backoff_until_ms(state.contacts[offer.contact_id], offer.agent_id, now_ms),
         )
     ]
+
+
+def pull_contact(state: PoolState, event: PullContact, now_ms: int) -> list[PoolFact]:
+    """The agent takes a waiting contact that he could be offered, whether or not it is his turn or he has declined it before."""
+    contact = known_contact(state, event, event.contact_id, now_ms)
+    if isinstance(contact, InputRefused):
+        return [contact]
+    if not is_member(state, event.agent_id):
+        return [refuse(event, RefusalReason.AGENT_UNKNOWN, AGENT_UNKNOWN, event.agent_id, now_ms)]
+    why_not = _why_not_pulled(state, contact, event.agent_id)
+    if why_not is not None:
+        return [refuse(event, *why_not, contact.id, now_ms)]
+    return [
+        ContactAssigned(
+            pool=state.pool,
+            at_ms=now_ms,
+            command_id=event.command_id,
+            contact_id=contact.id,
+            agent_id=event.agent_id,
+        )
+    ]
+
+
+def _why_not_pulled(state: PoolState, contact: Contact, agent_id: str) -> tuple[RefusalReason, str] | None:
+    queue = state.queues.get(contact.queue)
+    if contact.state is ContactState.OFFERED:
+        whom = "you" if contact.agent_id == agent_id else "another agent"
+        return RefusalReason.CONTACT_OFFERED, f"The contact is offered to {whom}."
+    if contact.state is not ContactState.QUEUED:
+        return RefusalReason.CONTACT_NOT_WAITING, "The contact does not wait for an agent."
+    if state.index.waiting.by_contact[contact.id].only not in (None, agent_id):
+        return RefusalReason.CONTACT_OFFERED, "The contact is kept for another agent."
+    if queue is None or not queue.pull:
+        return RefusalReason.PULL_NOT_ALLOWED, "Contacts of this queue are offered, not taken."
+    agent = state.agents[agent_id]
+    if agent.presence is not Presence.AVAILABLE:
+        return RefusalReason.AGENT_AWAY, "Only an agent who is available takes a contact."
+    if not has_skills(agent, contact):
+        return RefusalReason.SKILLS_MISSING, "The contact asks for skills that the agent does not have."
+    if not state.index.desks[agent_id].fits(contact.channel):
+        return RefusalReason.NO_ROOM, "The agent has no room for another contact on this channel."
+    return None
 
 
 def _is_over(offer: Offer, now_ms: int) -> bool:

@@ -41,7 +41,7 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
             agents=tuple(_bounded(agent) for agent in agents.values()),
             channel_targets_ms=event.channel_targets_ms,
             channels=tuple(_bounded_channel(channel) for channel in channels.values()),
-            rules=event.rules,
+            rules=policies.bounded_rules(event.rules),
             calendars=tuple({calendar.id: _in_order(calendar) for calendar in event.calendars}.values()),
         )
     ]

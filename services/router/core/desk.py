@@ -12,7 +12,8 @@ WHOLE: Final = 1_000_000
 
 
 class Desk:
-    """Contacts offered, active and in wrap-up. `loads` counts them by channel, `offers_open` those that are offered.
+    """`work`: contacts that take up room. `loads` counts them by channel, `offers_open` those that are offered. `held`: contacts that are
+    held and take up none. `awaited`: held contacts whose customer has written since.
 
     `available`: he may be offered something; `off_shift`: he is not because of his `shift` alone.
 
@@ -24,7 +25,9 @@ class Desk:
         "agent_id",
         "anchors",
         "available",
+        "awaited",
         "capacity",
+        "held",
         "idle_since_ms",
         "last_offer",
         "loads",
@@ -53,6 +56,8 @@ class Desk:
         self.rules: Final = rules if rules.concern(agent.units) else None
         self.loads: Final[dict[str, int]] = {}
         self.work: Final[dict[str, None]] = {}
+        self.held: Final[dict[str, None]] = {}
+        self.awaited: Final[dict[str, None]] = {}
         self.room: Final[dict[str, None]] = {}
         self.offers_open = 0
         self.shift: Final = agent.shift
@@ -76,6 +81,16 @@ class Desk:
         if not others[channel]:
             del others[channel]
         return self.rules is None or self.rules.may_stay(channel, others, self.units)
+
+    def fits(self, channel: str) -> bool:
+        """Whether one more contact on this channel that is not offered would be within his limits."""
+        if self.loads.get(channel, 0) >= self.capacity.get(channel, 1):
+            return False
+        return self.rules is None or self.rules.may_stay(channel, self.loads, self.units)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing in hand at all."""
+        return not self.work and not self.held
 
     def share(self) -> int:
         """How much of his capacity is used, of `WHOLE`: by units where he has some, else each contact as its part of its channel's

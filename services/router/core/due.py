@@ -6,13 +6,17 @@ Decides, and changes no more than the index's marks. Called by settling; the fac
 from __future__ import annotations
 
 import heapq
+from typing import Final
 
-from libs.common.events.routing import CalendarTurned, ContactResolved, OfferExpired, PoolFact
+from libs.common.events.routing import CalendarTurned, ContactResolved, OfferExpired, OfferWithdrawn, PoolFact
 from services.router.core import policies
 from services.router.core.entities import Contact
 from services.router.core.index import TIMER_CALENDAR, TIMER_OFFER, TIMER_WRAP_UP
 from services.router.core.model import PoolState
 from services.router.core.timers import first_timer
+from services.router.core.transitions import ContactState
+
+CAUSE_SUPERVISOR: Final = "supervisor"
 
 
 def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
@@ -47,6 +51,25 @@ def expire_offer(state: PoolState, contact_id: str, now_ms: int) -> OfferExpired
         agent_id=contact.agent_id,
         backoff_until_ms=backoff_until_ms(contact, contact.agent_id, now_ms),
     )
+
+
+def withdraw_offer(state: PoolState, contact: Contact, cause: str, now_ms: int) -> OfferWithdrawn:
+    """The contact's open offer is taken back."""
+    assert contact.offer_id is not None, "an offered contact has its offer"
+    assert contact.agent_id is not None, "an offer is to an agent"
+    return OfferWithdrawn(
+        pool=state.pool,
+        at_ms=now_ms,
+        offer_id=contact.offer_id,
+        contact_id=contact.id,
+        agent_id=contact.agent_id,
+        cause=cause,
+    )
+
+
+def withdraw_open_offer(state: PoolState, contact: Contact, cause: str, now_ms: int) -> list[PoolFact]:
+    """What comes before a fact that is about a waiting contact: it is offered to nobody."""
+    return [withdraw_offer(state, contact, cause, now_ms)] if contact.state is ContactState.OFFERED else []
 
 
 def backoff_until_ms(contact: Contact, agent_id: str, now_ms: int) -> int:

@@ -37,7 +37,10 @@ Rank = tuple[int, int]
 
 
 class Decline(msgspec.Struct, frozen=True, array_like=True):
-    """An agent declined a contact, or let its offer run out, `count` times; he is left alone with it until `until_ms`."""
+    """An agent declined a contact, or let its offer run out, `count` times; he is left alone with it until `until_ms`.
+
+    `count` 0: he did not decline it, he passed it on or it was taken from him.
+    """
 
     agent_id: str
     count: int
@@ -45,7 +48,10 @@ class Decline(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WrapUp(msgspec.Struct, frozen=True, array_like=True):
-    """A contact's conversation is over and its agent finishes up, until `until_ms` at the latest. The rest is for its last fact."""
+    """A contact's conversation is over and its agent finishes up, until `until_ms` at the latest (0: until he is done).
+
+    The rest is for its last fact.
+    """
 
     until_ms: int
     disposition: str | None
@@ -54,11 +60,12 @@ class WrapUp(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Contact(msgspec.Struct, frozen=True, array_like=True):
-    """A contact that is not resolved. `skills` are what it asks for in any case, in alphabetical order; `sequence` is its arrival's number.
+    """A contact that is not over. `skills` are what it asks for in any case, in alphabetical order; `sequence` is its arrival's number.
 
     `agent_id` is set from the offer on, `offer_id` while it is offered, `wrap_up` in wrap-up. `alternatives`: all that it asks for, where
     there is more than one way to fit. `only_agent` alone is offered it until `only_until_ms`, if he can be offered it at all. `handle`: the
-    customer's address.
+    customer's address. `transfers`: how often it was passed on. While it is held, `frees_room` says that it takes up none of its agent's
+    room, `awaited` that the customer has written since.
     """
 
     id: str
@@ -80,6 +87,9 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
     only_agent: str | None = None
     only_until_ms: int = 0
     handle: str = ""
+    transfers: int = 0
+    frees_room: bool = False
+    awaited: bool = False
 
     @property
     def needs(self) -> Needs:
@@ -88,7 +98,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def rank(self) -> Rank:
-        """Its place: the earlier due comes first, then the earlier arrival. It never changes while the contact is open."""
+        """Its place: the earlier due comes first, then the earlier arrival. Only a supervisor's change of the contact changes it."""
         return (self.due_ms, self.sequence)
 
 

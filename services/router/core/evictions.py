@@ -1,4 +1,5 @@
-"""What agents must give back: offers and contacts that they hold and must not. Decides, and changes no more than the index's marks.
+"""What agents must give back: offers and contacts that they hold and must not; and what they must go on with: held contacts whose
+customer wrote. Decides, and changes no more than the index's marks.
 
 Called by settling; `invariants` asks it too.
 """
@@ -7,21 +8,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.routing import ContactRequeued, OfferWithdrawn, PoolFact, PresenceChanged
-from services.router.core.due import end_wrap_up
+from libs.common.events.routing import ContactRequeued, ContactUnheld, PoolFact, PresenceChanged
+from services.router.core.due import end_wrap_up, withdraw_offer
 from services.router.core.entities import Agent, Contact, Presence
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState
 
-CAUSE_CAPACITY: Final = "capacity"
 CAUSE_PRESENCE: Final = "presence"
 CAUSE_CONFIGURATION: Final = "configuration"
+CAUSE_CAPACITY: Final = "capacity"
+CAUSE_CUSTOMER: Final = "customer"
 CAUSE_SIGN_OUT: Final = "sign-out"
 CAUSE_AGENT_REMOVED: Final = "agent-removed"
 
 
 def next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
-    """The next thing that an agent must give back."""
+    """The next thing that an agent must give back or go on with."""
     index = state.index
     while (agent_id := index.first_eviction()) is not None:
         agent = state.agents.get(agent_id)
@@ -33,10 +35,11 @@ def next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
 
 
 def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | None:
-    """The first thing in this agent's hands that he must not have; None when all is in order.
+    """The first thing in this agent's hands that cannot stay as it is; None when all is in order.
 
     One who is removed goes offline. One who is offline keeps nothing: offers are taken back, contacts wait again, wrap-ups end. One who
     is not available keeps his contacts but no offers. An offer also goes when its agent no longer has the skills or the room.
+    A held contact whose customer wrote is gone on with as soon as there is room for it, so before anything new is offered.
     """
     if agent.removed and agent.presence is not Presence.OFFLINE:
         return PresenceChanged(
@@ -47,7 +50,7 @@ def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | Non
             cause=CAUSE_CONFIGURATION,
         )
     desk = state.index.desks[agent.id]
-    work = sorted((state.contacts[contact_id] for contact_id in desk.work), key=_rank)
+    work = sorted((state.contacts[contact_id] for contact_id in (*desk.work, *desk.held)), key=_rank)
     for contact in work:
         fact = _give_back(state, agent, contact, now_ms)
         if fact is not None:
@@ -55,18 +58,23 @@ def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | Non
     # What was offered last in the order of rank goes first.
     for contact in reversed(work):
         if contact.state is ContactState.OFFERED and not desk.has_room_for_offer(contact.channel):
-            return _withdraw(state, contact, agent.id, CAUSE_CAPACITY, now_ms)
+            return withdraw_offer(state, contact, CAUSE_CAPACITY, now_ms)
+    for contact in work:
+        if contact.awaited and (not contact.frees_room or desk.fits(contact.channel)):
+            return ContactUnheld(
+                pool=state.pool, at_ms=now_ms, contact_id=contact.id, agent_id=agent.id, cause=CAUSE_CUSTOMER
+            )
     return None
 
 
 def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> PoolFact | None:
     if contact.state is ContactState.OFFERED:
         if agent.removed:
-            return _withdraw(state, contact, agent.id, CAUSE_CONFIGURATION, now_ms)
+            return withdraw_offer(state, contact, CAUSE_CONFIGURATION, now_ms)
         if agent.presence is not Presence.AVAILABLE:
-            return _withdraw(state, contact, agent.id, CAUSE_PRESENCE, now_ms)
+            return withdraw_offer(state, contact, CAUSE_PRESENCE, now_ms)
         if not has_skills(agent, contact):
-            return _withdraw(state, contact, agent.id, CAUSE_CONFIGURATION, now_ms)
+            return withdraw_offer(state, contact, CAUSE_CONFIGURATION, now_ms)
         return None
     if agent.presence is not Presence.OFFLINE:
         return None
@@ -84,18 +92,6 @@ def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) ->
 def has_skills(agent: Agent, contact: Contact) -> bool:
     """Whether the agent has all the skills of one alternative."""
     return any(all(agent.skills.get(skill, 0) >= level for skill, level in skills) for skills in contact.needs)
-
-
-def _withdraw(state: PoolState, contact: Contact, agent_id: str, cause: str, now_ms: int) -> OfferWithdrawn:
-    assert contact.offer_id is not None, "an offered contact has its offer"
-    return OfferWithdrawn(
-        pool=state.pool,
-        at_ms=now_ms,
-        offer_id=contact.offer_id,
-        contact_id=contact.id,
-        agent_id=agent_id,
-        cause=cause,
-    )
 
 
 def _rank(contact: Contact) -> tuple[int, int]:

@@ -103,8 +103,8 @@ class Index:
         for calendar in calendars.values():
             self.add_calendar(calendar)
         for agent in agents.values():
-            if agent.removed or self.desks[agent.id].work:
-                self._flag_eviction(agent.id)
+            if agent.removed or not self.desks[agent.id].is_empty():
+                self.flag_eviction(agent.id)
 
     # Agents
 
@@ -120,7 +120,7 @@ class Index:
     def remove_agent(self, agent: Agent) -> None:
         """An agent who is gone, holds nothing and gets no offers."""
         desk = self.desks.pop(agent.id)
-        assert not desk.work, "an agent goes empty-handed"
+        assert desk.is_empty(), "an agent goes empty-handed"
         assert not desk.available, "an agent who goes is not available"
         for order in self.off_shift.values():
             order.place(desk, present=False)
@@ -134,7 +134,7 @@ class Index:
         self._count_presence(before.presence, -1)
         self._count_presence(after.presence, 1)
         self.place_agent(after, self.rooms)
-        self._flag_eviction(after.id)
+        self.flag_eviction(after.id)
 
     def place_agent(self, agent: Agent, channels: Iterable[str]) -> None:
         """Put an agent where his presence, load, idle time and last offer belong; his load on other `channels` has not changed."""
@@ -196,7 +196,8 @@ class Index:
 
     # Whoever may hold what he must not
 
-    def _flag_eviction(self, agent_id: str) -> None:
+    def flag_eviction(self, agent_id: str) -> None:
+        """What this agent has in hand may not be able to stay as it is."""
         if agent_id not in self._flagged:
             self._flagged[agent_id] = None
             heapq.heappush(self._evictions, agent_id)
@@ -224,14 +225,20 @@ class Index:
             return
         assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]
+        if contact.awaited:
+            desk.awaited[contact.id] = None
+            self.flag_eviction(desk.agent_id)
+        if contact.frees_room:
+            desk.held[contact.id] = None
+            return
         desk.work[contact.id] = None
         desk.loads[contact.channel] = desk.loads.get(contact.channel, 0) + 1
         if contact.state is ContactState.OFFERED:
             desk.offers_open += 1
         elif desk.offers_open:
-            self._flag_eviction(desk.agent_id)  # There may be no room left for what he was offered.
+            self.flag_eviction(desk.agent_id)  # There may be no room left for what he was offered.
         self._place_desk(desk, (contact.channel,))
-        if contact.wrap_up is not None:
+        if contact.wrap_up is not None and contact.wrap_up.until_ms:
             heapq.heappush(self.timers, (contact.wrap_up.until_ms, TIMER_WRAP_UP, contact.id))
 
     def accept_contact(self, contact: Contact) -> None:
@@ -242,11 +249,6 @@ class Index:
         if desk.rules is not None:
             self._place_desk(desk, ())
 
-    def start_wrap_up(self, contact: Contact, until_ms: int) -> None:
-        """An active contact goes into wrap-up: its thread is free, and it ends by itself."""
-        del self.threads[contact.thread_id]
-        heapq.heappush(self.timers, (until_ms, TIMER_WRAP_UP, contact.id))
-
     def remove_contact(self, contact: Contact) -> None:
         """The opposite of `add_contact`, for the contact as it is now. Its agent, if it had one, must then be placed."""
         if contact.state in JOINABLE:
@@ -256,9 +258,15 @@ class Index:
             return
         assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]
+        desk.awaited.pop(contact.id, None)
+        if contact.frees_room:
+            del desk.held[contact.id]
+            return
         del desk.work[contact.id]
         if contact.state is ContactState.OFFERED:
             desk.offers_open -= 1
+        if desk.awaited:
+            self.flag_eviction(desk.agent_id)
         load = desk.loads[contact.channel] - 1
         if load:
             desk.loads[contact.channel] = load

@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from services.router.core import limits
 from services.router.core.calendars import next_turn_ms
@@ -17,9 +17,7 @@ from services.router.core.index import Index
 from services.router.core.matching import eligible_agents
 from services.router.core.model import PoolState, build_index
 from services.router.core.strategies import AgentOrder
-from services.router.core.transitions import JOINABLE, ContactState
-
-_WITH_AGENT: Final = frozenset({ContactState.OFFERED, ContactState.ACTIVE, ContactState.WRAP_UP})
+from services.router.core.transitions import JOINABLE, OVER, WITH_AGENT, ContactState
 
 
 class InvariantBrokenError(AssertionError):
@@ -51,9 +49,13 @@ def _check_contacts(state: PoolState) -> None:
     sequences: dict[int, str] = {}
     for key, contact in state.contacts.items():
         _require(key == contact.id, f"contact {contact.id} is filed under {key}")
-        _require(contact.state is not ContactState.RESOLVED, f"contact {contact.id} is resolved and still there")
+        _require(contact.state not in OVER, f"contact {contact.id} is {contact.state} and still there")
         _require(
-            (contact.agent_id is not None) == (contact.state in _WITH_AGENT),
+            contact.state is ContactState.HELD or not (contact.frees_room or contact.awaited),
+            f"contact {contact.id} is {contact.state} and counts as held",
+        )
+        _require(
+            (contact.agent_id is not None) == (contact.state in WITH_AGENT),
             f"contact {contact.id} is {contact.state} and with {contact.agent_id}",
         )
         _require(
@@ -133,6 +135,8 @@ def _check_index(state: PoolState) -> None:
     for agent_id, desk in live.desks.items():
         fresh = anew.desks[agent_id]
         _same(f"work of {agent_id}", sorted(desk.work), sorted(fresh.work))
+        _same(f"held by {agent_id}", sorted(desk.held), sorted(fresh.held))
+        _same(f"awaited by {agent_id}", sorted(desk.awaited), sorted(fresh.awaited))
         _same(f"loads of {agent_id}", desk.loads, fresh.loads)
         _same(f"offers of {agent_id}", desk.offers_open, fresh.offers_open)
         _same(f"availability of {agent_id}", desk.available, fresh.available)
@@ -187,7 +191,7 @@ def _check_nothing_to_offer(state: PoolState, contacts: Iterable[Contact], now_m
     anew = build_index(state, now_ms)
     for contact in contacts:
         if contact.wrap_up is not None:
-            _require(contact.wrap_up.until_ms > now_ms, f"the wrap-up of contact {contact.id} is over")
+            _require(not 0 < contact.wrap_up.until_ms <= now_ms, f"the wrap-up of contact {contact.id} is over")
         if contact.state is ContactState.QUEUED:
             agents = eligible_agents(anew, anew.waiting.by_contact[contact.id])
             _require(agents == 0, f"contact {contact.id} waits though {_names(anew, agents)} could take it")

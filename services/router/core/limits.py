@@ -42,6 +42,9 @@ OFFER_TIMEOUT_MS: Final = 20 * SECOND_MS
 OFFER_TIMEOUT_MIN_MS: Final = SECOND_MS
 OFFER_TIMEOUT_MAX_MS: Final = DAY_MS
 WRAP_UP_MAX_MS: Final = DAY_MS
+TRANSFERS_MAX: Final = 1_000
+TRANSFER_BACK_MAX_MS: Final = 7 * DAY_MS
+ABANDONED_KEPT_MAX_MS: Final = 7 * DAY_MS
 
 # How far a provider's clock is believed (backwards from the log's time), and how far the router's own is (forwards).
 OCCURRED_AGE_MAX_MS: Final = DAY_MS

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from itertools import islice, product
 from typing import Final
 
+from msgspec.structs import replace
+
 from libs.common.events.message import Message
-from libs.common.events.pool import ChannelConfiguration, QueueConfiguration
+from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
 from services.router.core.calendars import add_open_time
-from services.router.core.entities import CalendarState
+from services.router.core.entities import CalendarState, Contact, Skills
 
 _MESSAGING_TARGET_MS: Final = 30 * limits.SECOND_MS
 _CHANNEL_TARGETS_MS: Final[dict[str, int]] = {
@@ -63,12 +65,11 @@ def offer_timeout_ms(queue: QueueConfiguration, channel: ChannelConfiguration | 
     return bound(stated, limits.OFFER_TIMEOUT_MIN_MS, limits.OFFER_TIMEOUT_MAX_MS)
 
 
-def wrap_up_ms(queue: QueueConfiguration | None, channel: ChannelConfiguration | None) -> int:
-    """How long a contact is in wrap-up: as its queue says, if it is there, else its channel, else not at all."""
-    stated = None if queue is None else queue.wrap_up_ms
-    if stated is None and channel is not None:
-        stated = channel.wrap_up_ms
-    return bound(stated or 0, 0, limits.WRAP_UP_MAX_MS)
+def counting(queue: QueueConfiguration, calendars: Mapping[str, CalendarState]) -> CalendarState | None:
+    """The calendar whose open time the queue's targets are counted in; None where they are counted in all time."""
+    if not queue.target_in_open_time or queue.hours is None:
+        return None
+    return calendars.get(queue.hours)
 
 
 def due_ms(calendar: CalendarState | None, received_ms: int, target_ms: int) -> int:
@@ -132,6 +133,57 @@ def _with_skills(skills: Mapping[str, int], more: Mapping[str, int]) -> dict[str
 def _covers(skills: Mapping[str, int], fewer: Mapping[str, int]) -> bool:
     """Whether whoever has all of `skills` has all of `fewer`."""
     return all(skills.get(skill, 0) >= level for skill, level in fewer.items())
+
+
+def own_skills(skills: Skills, queue: QueueConfiguration | None) -> dict[str, int]:
+    """What a contact asks for beyond what its queue asks of every contact: this goes with it into another queue."""
+    of_queue = {} if queue is None else bounded_levels(queue.skills)
+    return {skill: level for skill, level in skills if level > of_queue.get(skill, 0)}
+
+
+def moved_needs(
+    contact: Contact,
+    before: QueueConfiguration | None,
+    after: QueueConfiguration | None,
+    asked: Mapping[str, int] | None,
+) -> tuple[dict[str, int], tuple[dict[str, int], ...]]:
+    """What a contact asks for in another queue (None: one that the pool no longer has), or with other skills: in any case, and the
+    alternatives.
+
+    Where nothing else is asked for, it takes along what it asked for beyond its old queue. In the same queue all stays.
+    """
+    if asked is None and (after is None or before is after):
+        return dict(contact.skills), tuple(dict(skills) for skills in contact.alternatives)
+    own = own_skills(contact.skills, before) if asked is None else asked
+    if after is None:
+        return dict(sorted(bounded_levels(own).items())[: limits.SKILLS_PER_CONTACT_MAX]), ()
+    return asked_needs(after, own, ())
+
+
+def wrap_up_ms(queue: QueueConfiguration | None, channel: ChannelConfiguration | None) -> int | None:
+    """How long an agent may finish up: the queue's time, else the channel's, else 0; None: until he is done."""
+    found = None if queue is None else queue.wrap_up_ms
+    if found is None and channel is not None:
+        found = channel.wrap_up_ms
+    if found is not None and found < 0:
+        return None
+    return min(found or 0, limits.WRAP_UP_MAX_MS)
+
+
+def hold_frees_room(channel: ChannelConfiguration | None, name: str) -> bool:
+    """Whether a held contact of the channel leaves room for another. Where nothing is said: not while somebody is on the line."""
+    return name != "voice" if channel is None else channel.hold_frees_room
+
+
+def bounded_rules(rules: RoutingRules) -> RoutingRules:
+    """The rules with every number between its bounds."""
+    bounded = replace(
+        rules,
+        transfers_max=bound(rules.transfers_max, 0, limits.TRANSFERS_MAX),
+        transfer_back_ms=bound(rules.transfer_back_ms, 0, limits.TRANSFER_BACK_MAX_MS),
+        abandoned_kept_ms=bound(rules.abandoned_kept_ms, 0, limits.ABANDONED_KEPT_MAX_MS),
+    )
+    return rules if bounded == rules else bounded  # What is as by default is then not written out.
 
 
 def backoff_ms(declines: int) -> int:

@@ -1,8 +1,8 @@
 """The life of a contact as a table: state x fact -> state.
 
-    queued -> offered -> active -> wrap_up -> resolved
+    queued -> offered -> active -> (held) -> wrap_up -> resolved, or cancelled
 
-A contact that the pool does not hold has the state None; one that is resolved leaves the pool. What the table does not name is
+A contact that the pool does not hold has the state None; one that is resolved or cancelled leaves the pool. What the table does not name is
 illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes anything; the `decide`
 modules never produce a fact that would be refused.
 """
@@ -15,15 +15,21 @@ from typing import Final
 
 from libs.common.events.routing import (
     ContactAssigned,
+    ContactCancelled,
+    ContactChanged,
+    ContactHeld,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactTransferred,
+    ContactUnheld,
     Fact,
     MessageJoined,
     OfferExpired,
     OfferMade,
     OfferRejected,
     OfferWithdrawn,
+    WrapUpExtended,
     WrapUpStarted,
 )
 
@@ -34,8 +40,10 @@ class ContactState(StrEnum):
     QUEUED = "queued"
     OFFERED = "offered"
     ACTIVE = "active"
+    HELD = "held"
     WRAP_UP = "wrap_up"
     RESOLVED = "resolved"
+    CANCELLED = "cancelled"
 
 
 class IllegalFactError(Exception):
@@ -46,27 +54,56 @@ _S = ContactState
 
 TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = {
     None: {ContactQueued: _S.QUEUED},
-    _S.QUEUED: {MessageJoined: _S.QUEUED, OfferMade: _S.OFFERED},
+    _S.QUEUED: {
+        MessageJoined: _S.QUEUED,
+        OfferMade: _S.OFFERED,
+        ContactAssigned: _S.ACTIVE,
+        ContactChanged: _S.QUEUED,
+        ContactResolved: _S.RESOLVED,
+        ContactCancelled: _S.CANCELLED,
+    },
     _S.OFFERED: {
         MessageJoined: _S.OFFERED,
         ContactAssigned: _S.ACTIVE,
         OfferRejected: _S.QUEUED,
         OfferExpired: _S.QUEUED,
         OfferWithdrawn: _S.QUEUED,
+        ContactChanged: _S.OFFERED,
     },
     _S.ACTIVE: {
         MessageJoined: _S.ACTIVE,
+        ContactHeld: _S.HELD,
+        ContactChanged: _S.ACTIVE,
         WrapUpStarted: _S.WRAP_UP,
         ContactResolved: _S.RESOLVED,
         ContactRequeued: _S.QUEUED,
+        ContactTransferred: _S.QUEUED,
+        ContactCancelled: _S.CANCELLED,
     },
-    _S.WRAP_UP: {ContactResolved: _S.RESOLVED},
+    _S.HELD: {
+        MessageJoined: _S.HELD,
+        ContactUnheld: _S.ACTIVE,
+        ContactChanged: _S.HELD,
+        WrapUpStarted: _S.WRAP_UP,
+        ContactResolved: _S.RESOLVED,
+        ContactRequeued: _S.QUEUED,
+        ContactTransferred: _S.QUEUED,
+        ContactCancelled: _S.CANCELLED,
+    },
+    _S.WRAP_UP: {WrapUpExtended: _S.WRAP_UP, ContactResolved: _S.RESOLVED},
     _S.RESOLVED: {},
+    _S.CANCELLED: {},
 }
 
 # A message on the thread of a contact in one of these states belongs to it. Once the agent has called a contact done, a further
 # message is new work and opens a contact of its own, so that somebody is given it.
-JOINABLE: Final = frozenset({_S.QUEUED, _S.OFFERED, _S.ACTIVE})
+JOINABLE: Final = frozenset({_S.QUEUED, _S.OFFERED, _S.ACTIVE, _S.HELD})
+
+# A contact in one of these states is an agent's. Nobody else is given it.
+WITH_AGENT: Final = frozenset({_S.OFFERED, _S.ACTIVE, _S.HELD, _S.WRAP_UP})
+
+# These have left the pool.
+OVER: Final = frozenset({_S.RESOLVED, _S.CANCELLED})
 
 
 def next_state(state: ContactState | None, fact: type[Fact], contact_id: str) -> ContactState:

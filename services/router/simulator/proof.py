@@ -97,8 +97,16 @@ def _inputs(case: Case) -> Iterator[tuple[int, AnyInput]]:
     )
     yield 0, ConfigurePool(pool=_POOL, version=case.name, queues=queues, agents=agents)
     for agent in agents:
-        command = {"command_id": f"come-{agent.id}", "agent_id": agent.id, "target_agent_id": agent.id}
-        yield 0, SetPresence(pool=_POOL, status="available", **command)
+        yield (
+            0,
+            SetPresence(
+                pool=_POOL,
+                command_id=f"come-{agent.id}",
+                agent_id=agent.id,
+                target_agent_id=agent.id,
+                status="available",
+            ),
+        )
 
 
 def _arrivals(case: Case, contacts: int, seed: int) -> Iterator[Arrival]:

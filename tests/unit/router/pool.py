@@ -10,10 +10,13 @@ from libs.common.events.inputs import (
     AnyInput,
     ConfigurePool,
     FinishWrapUp,
+    HoldContact,
     RejectOffer,
     ResolveContact,
     SetPresence,
     TimeAdvanced,
+    TransferContact,
+    UnholdContact,
 )
 from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 from libs.common.events.routing import ContactQueued, InputRefused, OfferMade, PoolFact
@@ -84,6 +87,19 @@ class Pool:
 
     def finish_wrap_up(self, agent: str, contact_id: str) -> list[PoolFact]:
         return self.command(FinishWrapUp, agent, contact_id=contact_id)
+
+    def hold(self, agent: str, contact_id: str) -> list[PoolFact]:
+        return self.command(HoldContact, agent, contact_id=contact_id)
+
+    def unhold(self, agent: str, contact_id: str) -> list[PoolFact]:
+        return self.command(UnholdContact, agent, contact_id=contact_id)
+
+    def transfer(self, agent: str, contact_id: str, **fields: Any) -> list[PoolFact]:
+        return self.command(TransferContact, agent, contact_id=contact_id, **fields)
+
+    def supervise(self, kind: Any, contact_id: str, **fields: Any) -> list[PoolFact]:
+        """A supervisor who is no agent of the pool acts."""
+        return self.command(kind, "marta", contact_id=contact_id, supervising=True, **fields)
 
     def note(self, agent: str, contact_id: str) -> list[PoolFact]:
         return self.command(AddNote, agent, contact_id=contact_id, note_id="note_1", text="Called back.")

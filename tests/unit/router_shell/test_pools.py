@@ -62,7 +62,13 @@ def test_what_limits_and_orders_agents_goes_to_the_router() -> None:
     # then the input says it
     found = pool_configuration(configuration, "care")
     assert found.channels == (
-        ChannelConfiguration(id="voice", units=100, excludes=("email", "webchat"), interrupts=("email",)),
+        ChannelConfiguration(
+            id="voice",
+            units=100,
+            excludes=("email", "webchat"),
+            interrupts=("email",),
+            hold_frees_room=False,  # Somebody is on the line.
+        ),
     )
     assert found.rules.offers_open_max == 2
     assert {(queue.strategy, queue.prefer_last_agent_ms) for queue in found.queues} == {("round_robin", 9_000)}

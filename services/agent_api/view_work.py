@@ -1,0 +1,143 @@
+"""Folds what agents and supervisors do with contacts besides answering and resolving them. No I/O. Called by `view_routing`.
+
+As there: a fact is never doubted, and of a contact that this view never heard of as much is shown as the fact tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from libs.common.events import routing
+from services.agent_api.store.workset import Workset
+from services.agent_api.view_frames import (
+    contact_of,
+    finish_command,
+    note_down,
+    show_contact,
+    tell_update,
+    touch_queue,
+)
+
+
+def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    touch_queue(rows, contact)
+    contact.state = "queued"
+    contact.queue = fact.queue
+    contact.skills = dict(fact.skills)
+    contact.transfers = fact.transfers
+    contact.agent_id = None
+    contact.assigned_ms = None
+    contact.queued_ms = fact.at_ms
+    text = None
+    if fact.note_id is not None and rows.notes.get(fact.note_id) is not None:
+        note = rows.notes.change(fact.note_id)
+        note.added = True
+        text = note.text
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.transferred",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        by=fact.by,
+        queue=fact.queue,
+        skills=dict(fact.skills),
+        note_id=fact.note_id,
+        text=text,
+    )
+    touch_queue(rows, contact)
+    finish_command(rows, fact.command_id, "transfer-contact", show_contact(rows, contact), at_ms=fact.at_ms)
+    # Who had it is told that it is gone; supervisors hear everything.
+    tell_update(rows, contact, "transferred", at_ms=fact.at_ms, agent_id=fact.agent_id)
+
+
+def _held(rows: Workset, fact: routing.ContactHeld, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.state = "held"
+    contact.agent_id = fact.agent_id
+    note_down(rows, entry_id, contact.contact_id, "contact.held", at_ms=fact.at_ms, agent_id=fact.agent_id)
+    touch_queue(rows, contact)
+    finish_command(rows, fact.command_id, "hold-contact", show_contact(rows, contact), at_ms=fact.at_ms)
+    tell_update(rows, contact, "held", at_ms=fact.at_ms)
+
+
+def _unheld(rows: Workset, fact: routing.ContactUnheld, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.state = "active"
+    contact.agent_id = fact.agent_id
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.resumed",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        cause=fact.cause,
+    )
+    touch_queue(rows, contact)
+    finish_command(rows, fact.command_id, "resume-contact", show_contact(rows, contact), at_ms=fact.at_ms)
+    tell_update(rows, contact, "resumed", at_ms=fact.at_ms)
+
+
+def _changed(rows: Workset, fact: routing.ContactChanged, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    touch_queue(rows, contact)
+    contact.queue = fact.queue
+    contact.skills = dict(fact.skills)
+    contact.priority = fact.priority
+    contact.due_ms = fact.due_ms
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.changed",
+        at_ms=fact.at_ms,
+        agent_id=contact.agent_id,
+        by=fact.by,
+        queue=fact.queue,
+        skills=dict(fact.skills),
+        priority=fact.priority,
+    )
+    touch_queue(rows, contact)
+    finish_command(rows, fact.command_id, "change-contact", show_contact(rows, contact), at_ms=fact.at_ms)
+    tell_update(rows, contact, "changed", at_ms=fact.at_ms)
+
+
+def _cancelled(rows: Workset, fact: routing.ContactCancelled, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.state = "cancelled"
+    contact.agent_id = fact.agent_id
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.cancelled",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        by=fact.by,
+        reason=fact.reason,
+    )
+    touch_queue(rows, contact)
+    finish_command(rows, fact.command_id, "cancel-contact", show_contact(rows, contact), at_ms=fact.at_ms)
+    tell_update(rows, contact, "cancelled", at_ms=fact.at_ms)
+
+
+def _wrap_up_extended(rows: Workset, fact: routing.WrapUpExtended, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.wrap_up_until_ms = fact.until_ms
+    note_down(rows, entry_id, contact.contact_id, "contact.wrap-up-extended", at_ms=fact.at_ms, agent_id=fact.agent_id)
+    finish_command(rows, fact.command_id, "extend-wrap-up", show_contact(rows, contact), at_ms=fact.at_ms)
+    tell_update(rows, contact, "wrap-up", at_ms=fact.at_ms)
+
+
+WORK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
+    routing.ContactTransferred: _transferred,
+    routing.ContactHeld: _held,
+    routing.ContactUnheld: _unheld,
+    routing.ContactChanged: _changed,
+    routing.ContactCancelled: _cancelled,
+    routing.WrapUpExtended: _wrap_up_extended,
+}

@@ -1,0 +1,93 @@
+"""Deciding what an agent does with a contact in hand besides resolving it: passing it on, putting it aside, going on with it."""
+
+from __future__ import annotations
+
+from libs.common.events.inputs import HoldContact, TransferContact, UnholdContact
+from libs.common.events.routing import ContactHeld, ContactTransferred, ContactUnheld, InputRefused, PoolFact
+from services.router.core import policies
+from services.router.core.model import PoolState
+from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.standing import IN_HAND, held_contact
+from services.router.core.transitions import ContactState
+
+CAUSE_AGENT = "agent"
+
+
+def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> list[PoolFact]:
+    """The contact waits again in its old place, for whom it is passed on to; it does not come back at once to who had it.
+
+    Into another queue it takes along what it asked for beyond its old queue's skills, unless other skills are named.
+    """
+    contact = held_contact(state, event, event.contact_id, IN_HAND, now_ms)
+    if isinstance(contact, InputRefused):
+        return [contact]
+    assert contact.agent_id is not None, "a contact in hand is an agent's"
+    name = contact.queue if event.queue is None else event.queue
+    queue = state.queues.get(name)
+    if queue is None and event.queue is not None:
+        return [refuse(event, RefusalReason.QUEUE_UNKNOWN, "The pool has no such queue.", event.queue, now_ms)]
+    if contact.transfers >= state.rules.transfers_max:
+        detail = f"A contact is passed on at most {state.rules.transfers_max} times."
+        return [refuse(event, RefusalReason.TRANSFER_LIMIT, detail, contact.id, now_ms)]
+    skills, alternatives = policies.moved_needs(contact, state.queues.get(contact.queue), queue, event.skills)
+    back_ms = state.rules.transfer_back_ms
+    return [
+        ContactTransferred(
+            pool=state.pool,
+            at_ms=now_ms,
+            command_id=event.command_id,
+            contact_id=contact.id,
+            agent_id=contact.agent_id,
+            by=event.agent_id,
+            queue=name,
+            skills=skills,
+            alternatives=alternatives,
+            offer_timeout_ms=contact.offer_timeout_ms
+            if queue is None
+            else policies.offer_timeout_ms(queue, state.channels.get(contact.channel)),
+            transfers=contact.transfers + 1,
+            barred_agent_id=contact.agent_id if back_ms else None,
+            barred_until_ms=now_ms + back_ms if back_ms else 0,
+            note_id=event.note_id,
+        )
+    ]
+
+
+def hold_contact(state: PoolState, event: HoldContact, now_ms: int) -> list[PoolFact]:
+    """The agent waits for the customer and has room for another contact meanwhile, where the channel says so."""
+    contact = held_contact(state, event, event.contact_id, IN_HAND, now_ms)
+    if isinstance(contact, InputRefused):
+        return [contact]
+    if contact.state is ContactState.HELD:
+        return [refuse(event, RefusalReason.ALREADY_HELD, "The contact is held already.", contact.id, now_ms)]
+    assert contact.agent_id is not None, "a contact in hand is an agent's"
+    return [
+        ContactHeld(
+            pool=state.pool,
+            at_ms=now_ms,
+            command_id=event.command_id,
+            contact_id=contact.id,
+            agent_id=contact.agent_id,
+            frees_room=policies.hold_frees_room(state.channels.get(contact.channel), contact.channel),
+        )
+    ]
+
+
+def unhold_contact(state: PoolState, event: UnholdContact, now_ms: int) -> list[PoolFact]:
+    """The agent goes on with the contact, also where he has no room for it any more: he wants to."""
+    contact = held_contact(state, event, event.contact_id, IN_HAND, now_ms)
+    if isinstance(contact, InputRefused):
+        return [contact]
+    if contact.state is not ContactState.HELD:
+        return [refuse(event, RefusalReason.CONTACT_NOT_HELD, "The contact is not held.", contact.id, now_ms)]
+    assert contact.agent_id is not None, "a contact in hand is an agent's"
+    return [
+        ContactUnheld(
+            pool=state.pool,
+            at_ms=now_ms,
+            command_id=event.command_id,
+            contact_id=contact.id,
+            agent_id=contact.agent_id,
+            cause=CAUSE_AGENT,
+        )
+    ]
