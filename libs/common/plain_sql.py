@@ -16,10 +16,12 @@ from typing import Any, Final, Protocol
 import asyncpg
 
 from libs.common.errors import StoreUnavailableError
+from libs.common.sqlite_connection import DirectCursor
 
 # SQLite has no lists as values. Statements for these numbers of keys are prepared; what is missing is filled up with the last key.
 _LIST_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 LIST_MAX: Final = _LIST_SIZES[-1]
+_ROWS_AT_ONCE_MAX: Final = 500
 
 
 class PlainSession(Protocol):
@@ -43,25 +45,27 @@ class PlainSession(Protocol):
 
 
 class SqlitePlain:
-    """See `PlainSession`. `connection` is one of `sqlite_connection`, or the simulation's."""
+    """See `PlainSession`. `connection` is one of `sqlite_connection`, or the simulation's.
+
+    What is asked for here is found by keys, so nothing is prepared for its taking long: it is asked of SQLite at once.
+    """
 
     def __init__(self, connection: Any) -> None:
         self.connection: Final = connection
         self._cursor: Final = connection.cursor()
+        self._at_once: Final[sqlite3.Cursor | None] = (
+            self._cursor.at_once if isinstance(self._cursor, DirectCursor) else None
+        )
 
     async def fetch(self, sql: str, *values: Any) -> Sequence[Sequence[Any]]:
         """See `PlainSession`."""
-        await self._cursor.execute(_without_locks(sql), values)
-        rows: list[Any] = await self._cursor.fetchall()
-        return rows
+        return await self._fetch(_without_locks(sql), values)
 
     async def fetch_in(self, sql: str, keys: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """See `PlainSession`."""
         size = next(size for size in _LIST_SIZES if size >= len(keys))
         missing = (keys[-1],) * (size - len(keys))
-        await self._cursor.execute(_with_list(sql, size), (*keys, *missing))
-        rows: list[Any] = await self._cursor.fetchall()
-        return rows
+        return await self._fetch(_with_list(sql, size), (*keys, *missing))
 
     async def execute(self, sql: str, *values: Any) -> None:
         """See `PlainSession`."""
@@ -69,10 +73,24 @@ class SqlitePlain:
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """See `PlainSession`."""
-        if len(rows) == 1:
-            await self._cursor.execute(sql, rows[0])
-        elif rows:
+        if not rows:
+            return
+        if self._at_once is not None and len(rows) <= _ROWS_AT_ONCE_MAX:
+            self._at_once.executemany(sql, rows)
+        else:
             await self._cursor.executemany(sql, rows)
+
+    async def _fetch(self, sql: str, values: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        if self._at_once is not None:
+            try:
+                return self._at_once.execute(sql, values).fetchall()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+        # Or with all the patience that it takes.
+        await self._cursor.execute(sql, values)
+        rows: list[Any] = await self._cursor.fetchall()
+        return rows
 
 
 class PostgresPlain:

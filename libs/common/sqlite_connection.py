@@ -142,6 +142,11 @@ class DirectCursor:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
 
+    @property
+    def at_once(self) -> sqlite3.Cursor:
+        """SQLite's own cursor, for who knows that what is asked takes no time, and that nothing of this connection runs in a thread."""
+        return self._cursor
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -48,6 +48,9 @@ RECORDS_PER_POLL: Final = 500
 PENDING_RECORDS_MAX: Final = 1_000
 POLL_WAIT_MS: Final = 30_000
 OUTAGE_PAUSE_MS: Final = 250
+# Nobody sees anything of an input before the fact that it causes, nor waits for a line in a history: they are written with what comes next.
+PATIENT: Final = frozenset({streams.ROUTING_INPUTS, streams.FOLLOWUP_EVENTS})
+PATIENCE_MS: Final = 20
 HEALTH_PART: Final = "tailer"
 
 
@@ -119,6 +122,47 @@ class Lane:
             offsets[error.partition] = max(offsets[error.partition], error.first_offset)
 
 
+class Alarm:
+    """Rings at once, or some time later; the earliest time counts."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ringing = asyncio.Event()
+        self._due_ms: int | None = None
+        self._sleep: asyncio.Task[None] | None = None
+
+    def ring(self) -> None:
+        """Wake whoever waits."""
+        self._ringing.set()
+
+    def ring_in(self, wait_ms: int) -> None:
+        """Wake whoever waits then, at the latest."""
+        due_ms = self._clock.now_ms() + wait_ms
+        if self._ringing.is_set() or (self._due_ms is not None and self._due_ms <= due_ms):
+            return
+        self.stop()
+        self._due_ms = due_ms
+        self._sleep = asyncio.create_task(self._ring_after(wait_ms))
+
+    async def wait(self) -> None:
+        """Return when it rings. What was to ring later is forgotten."""
+        await self._ringing.wait()
+        self._ringing.clear()
+        self.stop()
+
+    def stop(self) -> None:
+        """Forget what was to ring later."""
+        self._due_ms = None
+        if self._sleep is not None:
+            self._sleep.cancel()
+            self._sleep = None
+
+    async def _ring_after(self, wait_ms: int) -> None:
+        await self._clock.sleep_ms(max(0, wait_ms))
+        self._sleep = None
+        self._ringing.set()
+
+
 class Tailer:
     """See the module."""
 
@@ -165,40 +209,55 @@ class Tailer:
     async def _follow(self) -> None:
         lanes = await self._open_lanes()
         self._lanes = {lane.stream: lane for lane in lanes}
-        news = asyncio.Event()
+        alarm = Alarm(self._clock)
         pumps: list[asyncio.Task[None]] = []
-        alarm: asyncio.Task[None] | None = None
         try:
             await self._catch_up()
             await self._set_targets()
-            pumps = [asyncio.create_task(_pump(lane, news, self._records_per_poll)) for lane in lanes]
+            pumps = [asyncio.create_task(self._pump(lane, alarm)) for lane in lanes]
             for pump in pumps:
-                pump.add_done_callback(lambda _: news.set())
+                pump.add_done_callback(lambda _: alarm.ring())
             # What was left to announce when the last tailer ended is announced now.
-            announce_in_ms: int | None = 0
+            announce_ms: int | None = self._clock.now_ms()
             while True:
-                if alarm is None and announce_in_ms is not None:
-                    alarm = asyncio.create_task(self._clock.sleep_ms(announce_in_ms))
-                    alarm.add_done_callback(lambda _: news.set())
-                await news.wait()
-                news.clear()
+                await alarm.wait()
                 for pump in pumps:
                     if pump.done():
                         pump.result()
-                due = alarm is not None and alarm.done()
-                if due:
-                    alarm = None
                 readings, advances = await self._take(lanes)
                 # Facts may still wait for the inputs that they come from.
-                if advances or due:
+                if advances or (announce_ms is not None and self._clock.now_ms() >= announce_ms):
                     announce_in_ms = await self._apply(readings, advances)
+                    announce_ms = None if announce_in_ms is None else self._clock.now_ms() + announce_in_ms
+                if announce_ms is not None:
+                    alarm.ring_in(announce_ms - self._clock.now_ms())
         finally:
-            tasks = [*pumps, *([alarm] if alarm else [])]
-            for task in tasks:
+            for task in pumps:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            alarm.stop()
+            await asyncio.gather(*pumps, return_exceptions=True)
             for lane in lanes:
                 await lane.reader.close()
+
+    async def _pump(self, lane: Lane, alarm: Alarm) -> None:
+        """Take what comes on one stream, whatever the others and the database are doing, until too much waits."""
+        while True:
+            try:
+                records = await lane.reader.poll(max_records=self._records_per_poll, wait_ms=POLL_WAIT_MS)
+            except OffsetOutOfRangeError as error:
+                await lane.skip_lost(error)
+                continue
+            if not records:
+                continue
+            lane.pending.extend(records)
+            if lane.stream in PATIENT and not self._lanes[streams.ROUTING_EVENTS].pending:
+                alarm.ring_in(PATIENCE_MS)
+            else:
+                alarm.ring()
+            while len(lane.pending) >= PENDING_RECORDS_MAX:
+                lane.taken.clear()
+                alarm.ring()
+                await lane.taken.wait()
 
     async def _open_lanes(self) -> list[Lane]:
         with store_errors():
@@ -304,22 +363,6 @@ class Tailer:
                 self._metrics.log_lag_records.labels(lane.stream, str(partition)).set(behind)
                 lag += behind
         return lag
-
-
-async def _pump(lane: Lane, news: asyncio.Event, max_records: int) -> None:
-    """Take what comes on one stream, whatever the others and the database are doing, until too much waits."""
-    while True:
-        try:
-            records = await lane.reader.poll(max_records=max_records, wait_ms=POLL_WAIT_MS)
-        except OffsetOutOfRangeError as error:
-            await lane.skip_lost(error)
-            continue
-        if records:
-            lane.pending.extend(records)
-            news.set()
-            while len(lane.pending) >= PENDING_RECORDS_MAX:
-                lane.taken.clear()
-                await lane.taken.wait()
 
 
 def _input_offset(record: Record) -> int:

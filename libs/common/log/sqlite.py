@@ -8,8 +8,8 @@ file locks in a folder beside the file.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,7 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 _WATCH_INTERVAL_S: Final = 0.01
 # Where other processes append, they probably append more.
 _WATCH_BUSY_INTERVAL_S: Final = 0.003
-_BUSY_S: Final = 0.5
+_BUSY_S: Final = 0.1
 _LOOK_BUSY_MS: Final = 100  # The event loop's own connection: it reads, and readers hardly ever wait for anybody.
 
 
@@ -58,7 +58,10 @@ class SqliteLog:
         self._places: dict[Place, tuple[int, bool]] = {}  # The partition's id, and whether its stream is compacted.
         self._bounds: dict[Place, tuple[int, int]] = {}
         self._version = -1
-        self._changed_s = 0.0
+        self._changed_s = 0.0  # When somebody had appended or trimmed.
+        self._looked_s = 0.0
+        self._written: tuple[int, int] = (0, 0)  # When the journal was written last, and its size.
+        self._journal: Final = f"{path}-wal"
         self._connecting: Final = asyncio.Lock()  # In one process several services share one log, and each connects.
         self._look: sqlite3.Connection | None = None
         self._writing: WriterThread | None = None
@@ -178,20 +181,33 @@ class SqliteLog:
     def watch(self) -> None:
         """See to it that waiters hear of other processes' appends. Called before waiting."""
         if self._watch is None:
-            busy = time.monotonic() - self._changed_s < _BUSY_S
-            interval_s = _WATCH_BUSY_INTERVAL_S if busy else _WATCH_INTERVAL_S
-            self._watch = asyncio.get_running_loop().call_later(interval_s, self._look_again)
+            loop = asyncio.get_running_loop()
+            busy = loop.time() - self._changed_s < _BUSY_S
+            self._watch = loop.call_later(_WATCH_BUSY_INTERVAL_S if busy else _WATCH_INTERVAL_S, self._look_again, loop)
 
-    def _look_again(self) -> None:
+    def _look_again(self, loop: asyncio.AbstractEventLoop) -> None:
         self._watch = None
         if self._closed or not self.wakeup.awaited:
             return
         try:
-            self.refresh()
+            if loop.time() - self._looked_s >= _WATCH_INTERVAL_S or self._was_written():
+                self._looked_s = loop.time()
+                self.refresh()
         except (LogUnavailableError, sqlite3.Error):
             self.wakeup.wake_all()  # The readers meet the same error, with somebody to hear it.
         if self.wakeup.awaited:
             self.watch()
+
+    def _was_written(self) -> bool:
+        """To ask the file system costs a tenth of asking SQLite; it may miss what was written within one tick of its clock."""
+        try:
+            state = os.stat(self._journal)  # noqa: PTH116  # a Path costs more than the call
+        except OSError:
+            return True
+        written = (state.st_mtime_ns, state.st_size)
+        changed = written != self._written
+        self._written = written
+        return changed
 
     def refresh(self) -> None:
         """Look whether anybody appended or trimmed."""
@@ -202,7 +218,7 @@ class SqliteLog:
                 return
             rows = look.execute("SELECT stream, partition, begin_offset, end_offset FROM partitions").fetchall()
         self._version = version
-        self._changed_s = time.monotonic()
+        self._changed_s = asyncio.get_running_loop().time()
         for stream, partition, begin, end in rows:
             place = (stream, partition)
             if self._bounds.get(place) != (begin, end):
