@@ -35,8 +35,10 @@ PREVIEW_CHARS: Final = 140
 
 
 def fold_fact(rows: Workset, fact: routing.PoolFact, entry_id: str) -> None:
-    """Apply one fact. `entry_id` is its place on the log."""
-    _FOLDS[type(fact)](rows, fact, entry_id)
+    """Apply one fact; those that show nowhere are passed over. `entry_id` is its place on the log."""
+    fold = _FOLDS.get(type(fact))
+    if fold is not None:
+        fold(rows, fact, entry_id)
 
 
 def preview_of(message: MessageRow) -> str:
@@ -226,6 +228,20 @@ def _offer_withdrawn(rows: Workset, fact: routing.OfferWithdrawn, entry_id: str)
     tell(rows, "offer.withdrawn", body, pool=fact.pool, agent_id=fact.agent_id, at_ms=fact.at_ms)
 
 
+def _contact_flagged(rows: Workset, fact: routing.ContactFlagged, entry_id: str) -> None:
+    contact = _contact(rows, fact.contact_id, fact)
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.flagged",
+        at_ms=fact.at_ms,
+        reason=fact.reason,
+        agents=fact.agents,
+    )
+    tell_update(rows, contact, "flagged", at_ms=fact.at_ms)
+
+
 def _contact_assigned(rows: Workset, fact: routing.ContactAssigned, entry_id: str) -> None:
     contact = contact_of(rows, fact)
     if fact.offer_id is not None and rows.offers.get(fact.offer_id) is not None:
@@ -366,6 +382,7 @@ _FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.OfferRejected: _offer_rejected,
     routing.OfferExpired: _offer_expired,
     routing.OfferWithdrawn: _offer_withdrawn,
+    routing.ContactFlagged: _contact_flagged,
     routing.ContactAssigned: _contact_assigned,
     routing.ContactRequeued: _contact_requeued,
     **WORK_FOLDS,

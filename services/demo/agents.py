@@ -89,6 +89,10 @@ class SimulatedAgent:
                         self._begin(group, contact["id"], contact=contact)
                 case "offer.made":
                     self._begin(group, frame["offer"]["id"], offer=frame["offer"])
+                case "presence.changed":
+                    # An outage can make somebody who answers look like somebody who does not.
+                    if frame["agent"] == self.agent_id and frame["presence"] == "not_responding":
+                        await self._become_available()
                 case "contact.assigned":
                     self._begin(group, frame["contact"]["id"], contact=frame["contact"])
 

@@ -86,6 +86,8 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
         for name, channel in sorted(mine.channels.items())
     )
     rules = RoutingRules(
+        not_responding_after=mine.routing.not_responding_after,
+        flag_after_declines=mine.routing.flag_after_declines,
         offers_open_max=mine.routing.offers_open_max,
         transfers_max=mine.routing.transfers_max,
         transfer_back_ms=mine.routing.transfer_back_ms,

@@ -12,6 +12,7 @@ from fractions import Fraction
 from libs.common.events.pool import ChannelConfiguration
 from libs.common.events.routing import (
     CalendarTurned,
+    ContactFlagged,
     ContactRequeued,
     ContactResolved,
     ContactUnheld,
@@ -28,7 +29,12 @@ from services.router.core.model import PoolState
 
 def next_fact(state: PoolState, now_ms: int) -> PoolFact | None:
     """What settling must do next in this state at this time; None at the fixed point."""
-    return _next_due(state, now_ms) or _next_eviction(state, now_ms) or _next_offer(state, now_ms)
+    return (
+        _next_due(state, now_ms)
+        or _next_eviction(state, now_ms)
+        or _next_flag(state, now_ms)
+        or _next_offer(state, now_ms)
+    )
 
 
 def has_room(state: PoolState, agent: Agent, channel: str, *, apart: Contact | None = None) -> bool:
@@ -169,6 +175,11 @@ def _next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
             return PresenceChanged(
                 pool=state.pool, at_ms=now_ms, agent_id=agent_id, status="offline", cause="configuration"
             )
+        missed = agent.missed >= state.rules.not_responding_after > 0
+        if missed and agent.presence == "available":
+            return PresenceChanged(
+                pool=state.pool, at_ms=now_ms, agent_id=agent_id, status="not_responding", cause="not-responding"
+            )
         held = sorted((c for c in state.contacts.values() if c.agent_id == agent_id), key=lambda c: c.rank)
         for contact in held:
             fact = _given_back(state, agent, contact, now_ms)
@@ -203,8 +214,25 @@ def _given_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -
 def _withdrawn(state: PoolState, contact: Contact, cause: str, now_ms: int) -> OfferWithdrawn:
     agent_id, offer_id = _held(contact)
     return OfferWithdrawn(
-        pool=state.pool, at_ms=now_ms, offer_id=offer_id, contact_id=contact.id, agent_id=agent_id, cause=cause
+        pool=state.pool,
+        at_ms=now_ms,
+        offer_id=offer_id,
+        contact_id=contact.id,
+        agent_id=agent_id,
+        cause=cause,
+        backoff_until_ms=now_ms + 5_000 if cause == "presence" else 0,
     )
+
+
+def _next_flag(state: PoolState, now_ms: int) -> ContactFlagged | None:
+    for contact_id in sorted(state.contacts):
+        contact = state.contacts[contact_id]
+        agents = len({decline.agent_id for decline in contact.declines if decline.count})
+        if contact.state == "queued" and not contact.flagged and agents >= state.rules.flag_after_declines > 0:
+            return ContactFlagged(
+                pool=state.pool, at_ms=now_ms, contact_id=contact_id, reason="declined", agents=agents
+            )
+    return None
 
 
 def _next_offer(state: PoolState, now_ms: int) -> OfferMade | None:

@@ -140,7 +140,9 @@ rules = st.one_of(
     st.just(RoutingRules()),
     st.builds(
         RoutingRules,
-        offers_open_max=st.sampled_from([0, 1, 2]),
+        offers_open_max=st.sampled_from([0, 1, 2, -1]),
+        not_responding_after=st.sampled_from([0, 1, 2]),
+        flag_after_declines=st.sampled_from([0, 1, 2]),
         transfers_max=st.sampled_from([10, 10, 1, -1]),
         transfer_back_ms=st.sampled_from([300_000, 5_000, 0]),
     ),
@@ -378,7 +380,9 @@ class PoolHistory(RuleBasedStateMachine):
 
     @rule(
         agent=st.sampled_from((*AGENTS, "nobody")),
-        status=st.sampled_from(["available", "available", "available", "busy", "break", "offline", "asleep"]),
+        status=st.sampled_from(
+            ["available", "available", "available", "busy", "break", "offline", "asleep", "not_responding"]
+        ),
         leap_ms=leaps_ms,
         limit=st.sampled_from([1, 3, 500]),
         again=st.booleans(),

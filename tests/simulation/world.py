@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, get_args
 
-from libs.common.configuration.models import Agent, Configuration, Pool, Queue, Rule
+from libs.common.configuration.models import Agent, Configuration, Pool, PoolChannel, Queue, Routing, Rule, Strategy
 from libs.common.events.codec import encode_record
 from libs.common.events.inputs import AnyInput, TimeAdvanced
 from libs.common.http.health import Health
@@ -38,6 +38,7 @@ from tests.simulation.virtual_loop import LoopClock
 PARTITIONS = 2
 POOLS = ("care", "sales", "returns")  # The first and the last share a partition.
 QUEUES = ("quick", "slow")
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 _CATCH_UP_S = 3_600
 
 
@@ -45,10 +46,29 @@ def a_world_configuration(rng: random.Random) -> Configuration:
     """Pools with two queues and a few agents, drawn anew: an installation is configured again while it runs."""
     queues: dict[str, Queue] = {}
     agents: dict[str, Agent] = {}
+    channels = {
+        "sms": PoolChannel(units=60, excludes=rng.choice(((), ("webchat",))), interrupts=rng.choice(((), ("email",)))),
+        "email": PoolChannel(units=rng.choice((0, 40))),
+    }
+    routing = Routing(
+        offers_open_max=rng.choice((0, 1)), not_responding_after=rng.choice((1, 3)), flag_after_declines=2
+    )
     for pool in POOLS:
-        queues[f"{pool}-quick"] = Queue(pool=pool, target_ms=30_000, offer_timeout_ms=10_000)
+        queues[f"{pool}-quick"] = Queue(
+            pool=pool,
+            target_ms=30_000,
+            offer_timeout_ms=10_000,
+            strategy=rng.choice(STRATEGIES),
+            prefer_last_agent_ms=rng.choice((0, 20_000)),
+        )
         queues[f"{pool}-slow"] = Queue(
-            pool=pool, target_ms=300_000, offer_timeout_ms=20_000, wrap_up_ms=rng.choice((0, 15_000)), priority=-1
+            pool=pool,
+            target_ms=300_000,
+            offer_timeout_ms=20_000,
+            wrap_up_ms=rng.choice((0, 15_000)),
+            priority=-1,
+            strategy=rng.choice(STRATEGIES),
+            any_of=rng.choice(((), ({"italian": 3}, {"english": 1}))),
         )
         for number in range(4):
             if number == 3 and rng.random() < 0.5:
@@ -56,11 +76,12 @@ def a_world_configuration(rng: random.Random) -> Configuration:
             agents[f"{pool}-agent{number}"] = Agent(
                 name=f"Agent {number}",
                 pool=pool,
-                skills={"italian": rng.randint(1, 5)},
+                skills={"italian": rng.randint(1, 5), **rng.choice(({}, {"english": 2}))},
                 capacity={"email": rng.randint(1, 3), "webchat": rng.randint(0, 2)},
+                units=rng.choice((None, 100)),
             )
     return Configuration(
-        pools={pool: Pool() for pool in POOLS},
+        pools={pool: Pool(channels=channels, routing=routing) for pool in POOLS},
         queues=queues,
         rules=tuple(Rule(queue=name) for name in queues),
         agents=agents,

@@ -52,6 +52,8 @@ PRIORITY_MIN: Final = -10
 PRIORITY_MAX: Final = 10
 CAPACITY_MAX: Final = 100
 UNITS_MAX: Final = 1_000_000
+COUNT_MAX: Final = 1_000
+DECLINES_MAX: Final = 60
 
 # A wrap-up that lasts until the agent is done; in the file it is `manual`.
 WRAP_UP_MANUAL_MS: Final = -1
@@ -121,6 +123,7 @@ Priority = Annotated[int, Field(strict=True, ge=PRIORITY_MIN, le=PRIORITY_MAX)]
 Room = Annotated[int, Field(strict=True, ge=0, le=CAPACITY_MAX)]
 ANY_OF_MAX: Final = 8
 AnyOf = Annotated[tuple[Annotated[dict[Name, Level], Field(min_length=1)], ...], Field(max_length=ANY_OF_MAX)]
+Count = Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]
 Units = Annotated[int, Field(strict=True, ge=0, le=UNITS_MAX)]
 Strategy = Literal["longest_idle", "least_loaded", "round_robin", "most_skilled", "least_skilled"]
 Flag = Annotated[bool, Field(strict=True)]
@@ -176,10 +179,13 @@ class PoolChannel(_Part):
 class Routing(_Part):
     """A pool's rules that are of no queue. 0: never, or no limit.
 
+    `not_responding_after`: offers in a row that an agent lets run out; `flag_after_declines`: agents who decline a contact.
     `transfers_max`: how often agents may pass one contact on. `transfer_back_ms`: for how long it does not come back to who passed it
     on. `abandoned_kept_ms`: for how long a customer who left keeps the place in the queue.
     """
 
+    not_responding_after: Count = 3
+    flag_after_declines: Annotated[int, Field(strict=True, ge=0, le=DECLINES_MAX)] = 3
     offers_open_max: Room = 0
     transfers_max: int = Field(default=10, strict=True, ge=0, le=1000)
     transfer_back_ms: DurationMs = Field(default=5 * _MINUTE_MS, alias="transfer_back")

@@ -149,12 +149,24 @@ class OfferExpired(Fact, frozen=True, kw_only=True, tag="centralino.offer.expire
 class OfferWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.offer.withdrawn.v1"):
     """The offer was taken back (`cause`: presence, configuration, capacity, changed, supervisor); the contact waits again, in its
     old place.
+
+    An agent who left during an offer is left alone with that contact until `backoff_until_ms`, so that coming and going does not bring the
+    same offer again and again.
     """
 
     offer_id: str
     contact_id: str
     agent_id: str
     cause: str
+    backoff_until_ms: int = 0
+
+
+class ContactFlagged(Fact, frozen=True, kw_only=True, tag="centralino.contact.flagged.v1"):
+    """Something about a waiting contact needs somebody's attention (`reason`: declined, by so many different agents). It is said once."""
+
+    contact_id: str
+    reason: str
+    agents: int
 
 
 class ContactAssigned(Fact, frozen=True, kw_only=True, tag="centralino.contact.assigned.v1"):
@@ -281,7 +293,7 @@ class ContactResolved(Fact, frozen=True, kw_only=True, tag="centralino.contact.r
 
 
 class PresenceChanged(Fact, frozen=True, kw_only=True, tag="centralino.agent.presence-changed.v1"):
-    """The agent's presence (`cause`: command, configuration)."""
+    """The agent's presence (`cause`: command, configuration, not-responding: he let several offers in a row run out)."""
 
     agent_id: str
     status: str
@@ -316,6 +328,7 @@ AnyFact = (
     | OfferRejected
     | OfferExpired
     | OfferWithdrawn
+    | ContactFlagged
     | ContactAssigned
     | ContactRequeued
     | ContactTransferred
@@ -341,6 +354,7 @@ PoolFact = (
     | OfferRejected
     | OfferExpired
     | OfferWithdrawn
+    | ContactFlagged
     | ContactAssigned
     | ContactRequeued
     | ContactTransferred

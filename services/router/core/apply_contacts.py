@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from libs.common.events.routing import (
     ContactCancelled,
     ContactChanged,
+    ContactFlagged,
     ContactHeld,
     ContactQueued,
     ContactRequeued,
@@ -64,6 +65,15 @@ def fold_join(state: PoolState, fact: MessageJoined) -> None:
     if contact.state is ContactState.HELD and not contact.awaited:
         rearrange(state, contact, replace(contact, awaited=True))
     state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
+
+
+def fold_flag(state: PoolState, fact: ContactFlagged) -> None:
+    """Somebody was told about a waiting contact."""
+    contact = contact_of(state, fact, None)
+    flagged = replace(contact, flagged=True)
+    state.contacts[contact.id] = flagged
+    state.index.remove_contact(contact)
+    state.index.add_contact(flagged)
 
 
 def fold_requeue(state: PoolState, fact: ContactRequeued) -> None:

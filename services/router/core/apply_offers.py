@@ -44,11 +44,15 @@ def fold_end_offer(state: PoolState, fact: OfferRejected | OfferExpired | OfferW
     if contact.offer_id != fact.offer_id:
         raise IllegalFactError(f"{type(fact).__name__} on offer {fact.offer_id}, while {contact.offer_id} is open")
     declines = contact.declines
+    missed: int | None = None
     if not isinstance(fact, OfferWithdrawn):
         declines = with_decline(declines, fact.agent_id, fact.backoff_until_ms, 1)
+        missed = 0 if isinstance(fact, OfferRejected) else agent_of(state, fact.agent_id).missed + 1
+    elif fact.backoff_until_ms:
+        declines = with_decline(declines, fact.agent_id, fact.backoff_until_ms, 0)
     waiting = replace(contact, state=ContactState.QUEUED, agent_id=None, offer_id=None, declines=declines)
     _forget_offer(state, fact.offer_id, fact.agent_id, _OUTCOMES[type(fact)], max(state.now_ms, fact.at_ms))
-    release(state, contact, waiting, fact.at_ms)
+    release(state, contact, waiting, fact.at_ms, missed=missed)
 
 
 def _forget_offer(state: PoolState, offer_id: str, agent_id: str, outcome: OfferOutcome, at_ms: int) -> None:
@@ -70,7 +74,7 @@ def fold_assign(state: PoolState, fact: ContactAssigned) -> None:
     contact = contact_of(state, fact, None if waits else fact.agent_id)
     if contact.offer_id != fact.offer_id:
         raise IllegalFactError(f"contact {contact.id} assigned by offer {fact.offer_id}, not {contact.offer_id}")
-    agent_of(state, fact.agent_id)
+    agent = agent_of(state, fact.agent_id)
     active = replace(contact, state=ContactState.ACTIVE, agent_id=fact.agent_id, offer_id=None)
     at_ms = max(state.now_ms, fact.at_ms)
     if state.index.terms.remembers_agents and contact.handle:
@@ -78,6 +82,8 @@ def fold_assign(state: PoolState, fact: ContactAssigned) -> None:
     if fact.offer_id is None:
         rearrange(state, contact, active)
         return
+    if agent.missed:
+        state.agents[agent.id] = replace(agent, missed=0)
     state.index.accept_contact(contact)
     state.contacts[contact.id] = active
     _forget_offer(state, fact.offer_id, fact.agent_id, OfferOutcome.ACCEPTED, at_ms)

@@ -25,6 +25,7 @@ def fold_configure(state: PoolState, fact: PoolConfigured) -> None:
             idle_since_ms=at_ms if known is None else known.idle_since_ms,
             units=configured.units,
             last_offer=0 if known is None else known.last_offer,
+            missed=0 if known is None else known.missed,
             shift=configured.shift,
         )
     for agent in state.agents.values():
@@ -83,7 +84,7 @@ def fold_change_presence(state: PoolState, fact: PresenceChanged) -> None:
         raise IllegalFactError(f"presence {fact.status} is unknown") from None
     comes = presence is Presence.AVAILABLE and before.presence is not Presence.AVAILABLE
     idle_since_ms = max(state.now_ms, fact.at_ms) if comes else before.idle_since_ms
-    after = replace(before, presence=presence, idle_since_ms=idle_since_ms)
+    after = replace(before, presence=presence, idle_since_ms=idle_since_ms, missed=0)
     state.agents[after.id] = after
     state.index.change_presence(before, after)
     drop_removed(state, after)

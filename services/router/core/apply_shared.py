@@ -30,8 +30,11 @@ def agent_of(state: PoolState, agent_id: str) -> Agent:
     return agent
 
 
-def release(state: PoolState, before: Contact, after: Contact | None, at_ms: int) -> None:
-    """A contact leaves its agent's hands, where it is in anybody's: it waits again as `after`, or leaves the pool (None)."""
+def release(state: PoolState, before: Contact, after: Contact | None, at_ms: int, *, missed: int | None = None) -> None:
+    """A contact leaves its agent's hands, where it is in anybody's: it waits again as `after`, or leaves the pool (None).
+
+    `missed`: the offers in a row that he has let run out now, where that changes.
+    """
     state.index.remove_contact(before)
     if after is None:
         del state.contacts[before.id]
@@ -41,6 +44,9 @@ def release(state: PoolState, before: Contact, after: Contact | None, at_ms: int
     if before.agent_id is None:
         return
     agent = replace(state.agents[before.agent_id], idle_since_ms=max(state.now_ms, at_ms))
+    if missed is not None and missed != agent.missed:
+        agent = replace(agent, missed=missed)
+        state.index.flag_eviction(agent.id)
     state.agents[agent.id] = agent
     state.index.place_agent(agent, (before.channel,))
     drop_removed(state, agent)

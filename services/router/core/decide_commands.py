@@ -29,7 +29,8 @@ from services.router.core.standing import (
 )
 from services.router.core.transitions import ContactState
 
-_PRESENCES: Final = frozenset(presence.value for presence in Presence)
+# That an agent does not respond is for the router to say.
+_PRESENCES: Final = tuple(presence.value for presence in Presence if presence is not Presence.NOT_RESPONDING)
 _WRAP_UP: Final = frozenset({ContactState.WRAP_UP})
 
 
@@ -38,7 +39,7 @@ def set_presence(state: PoolState, event: SetPresence, now_ms: int) -> list[Pool
     if not is_member(state, event.target_agent_id):
         return [refuse(event, RefusalReason.AGENT_UNKNOWN, AGENT_UNKNOWN, event.target_agent_id, now_ms)]
     if event.status not in _PRESENCES:
-        detail = f"A presence is one of {', '.join(presence.value for presence in Presence)}."
+        detail = f"A presence is one of {', '.join(_PRESENCES)}."
         return [refuse(event, RefusalReason.PRESENCE_UNKNOWN, detail, event.target_agent_id, now_ms)]
     return [
         PresenceChanged(

@@ -9,13 +9,14 @@ import heapq
 from typing import Final
 
 from libs.common.events.routing import CalendarTurned, ContactResolved, OfferExpired, OfferWithdrawn, PoolFact
-from services.router.core import policies
+from services.router.core import limits, policies
 from services.router.core.entities import Contact
 from services.router.core.index import TIMER_CALENDAR, TIMER_OFFER, TIMER_WRAP_UP
 from services.router.core.model import PoolState
 from services.router.core.timers import first_timer
 from services.router.core.transitions import ContactState
 
+CAUSE_PRESENCE: Final = "presence"
 CAUSE_SUPERVISOR: Final = "supervisor"
 
 
@@ -64,6 +65,7 @@ def withdraw_offer(state: PoolState, contact: Contact, cause: str, now_ms: int) 
         contact_id=contact.id,
         agent_id=contact.agent_id,
         cause=cause,
+        backoff_until_ms=now_ms + limits.PAUSE_MS if cause == CAUSE_PRESENCE else 0,
     )
 
 

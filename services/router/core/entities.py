@@ -20,6 +20,7 @@ class Presence(StrEnum):
     BUSY = "busy"
     BREAK = "break"
     OFFLINE = "offline"
+    NOT_RESPONDING = "not_responding"  # Set by the router alone, until the agent says otherwise.
 
 
 class OfferOutcome(StrEnum):
@@ -39,7 +40,7 @@ Rank = tuple[int, int]
 class Decline(msgspec.Struct, frozen=True, array_like=True):
     """An agent declined a contact, or let its offer run out, `count` times; he is left alone with it until `until_ms`.
 
-    `count` 0: he did not decline it, he passed it on or it was taken from him.
+    `count` 0: he did not decline it, he passed it on, left while it was offered to him, or it was taken from him.
     """
 
     agent_id: str
@@ -65,7 +66,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
     `agent_id` is set from the offer on, `offer_id` while it is offered, `wrap_up` in wrap-up. `alternatives`: all that it asks for, where
     there is more than one way to fit. `only_agent` alone is offered it until `only_until_ms`, if he can be offered it at all. `handle`: the
     customer's address. `transfers`: how often it was passed on. While it is held, `frees_room` says that it takes up none of its agent's
-    room, `awaited` that the customer has written since.
+    room, `awaited` that the customer has written since. `flagged`: somebody was told that too many declined it.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
     transfers: int = 0
     frees_room: bool = False
     awaited: bool = False
+    flagged: bool = False
 
     @property
     def needs(self) -> Needs:
@@ -123,6 +125,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
 
     `removed`: the configuration no longer has him. He stays until settling has taken back what he holds. `units`: what all his contacts
     together may use. `last_offer`: the number of the last offer made to him, 0 before the first. `shift`: the calendar of his shifts.
+    `missed`: offers in a row that he let run out.
     """
 
     id: str
@@ -134,6 +137,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     units: int | None = None
     last_offer: int = 0
     shift: str | None = None
+    missed: int = 0
 
 
 class CalendarState(msgspec.Struct, frozen=True, array_like=True):

@@ -1,5 +1,5 @@
-"""What agents must give back: offers and contacts that they hold and must not; and what they must go on with: held contacts whose
-customer wrote. Decides, and changes no more than the index's marks.
+"""What agents must give back: offers and contacts that they hold and must not; what they must go on with: held contacts whose customer
+wrote; and what somebody must be told. Decides, and changes no more than the index's marks.
 
 Called by settling; `invariants` asks it too.
 """
@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.routing import ContactRequeued, ContactUnheld, PoolFact, PresenceChanged
-from services.router.core.due import end_wrap_up, withdraw_offer
+from libs.common.events.routing import ContactFlagged, ContactRequeued, ContactUnheld, PoolFact, PresenceChanged
+from services.router.core.due import CAUSE_PRESENCE, end_wrap_up, withdraw_offer
 from services.router.core.entities import Agent, Contact, Presence
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState
 
-CAUSE_PRESENCE: Final = "presence"
+REASON_DECLINED: Final = "declined"
+
 CAUSE_CONFIGURATION: Final = "configuration"
 CAUSE_CAPACITY: Final = "capacity"
 CAUSE_CUSTOMER: Final = "customer"
+CAUSE_NOT_RESPONDING: Final = "not-responding"
 CAUSE_SIGN_OUT: Final = "sign-out"
 CAUSE_AGENT_REMOVED: Final = "agent-removed"
 
@@ -37,6 +39,7 @@ def next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
 def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | None:
     """The first thing in this agent's hands that cannot stay as it is; None when all is in order.
 
+    One who let too many offers in a row run out is not responding, until he says otherwise.
     One who is removed goes offline. One who is offline keeps nothing: offers are taken back, contacts wait again, wrap-ups end. One who
     is not available keeps his contacts but no offers. An offer also goes when its agent no longer has the skills or the room.
     A held contact whose customer wrote is gone on with as soon as there is room for it, so before anything new is offered.
@@ -48,6 +51,15 @@ def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | Non
             agent_id=agent.id,
             status=Presence.OFFLINE.value,
             cause=CAUSE_CONFIGURATION,
+        )
+    enough = state.rules.not_responding_after
+    if enough and agent.missed >= enough and agent.presence is Presence.AVAILABLE:
+        return PresenceChanged(
+            pool=state.pool,
+            at_ms=now_ms,
+            agent_id=agent.id,
+            status=Presence.NOT_RESPONDING.value,
+            cause=CAUSE_NOT_RESPONDING,
         )
     desk = state.index.desks[agent.id]
     work = sorted((state.contacts[contact_id] for contact_id in (*desk.work, *desk.held)), key=_rank)
@@ -92,6 +104,15 @@ def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) ->
 def has_skills(agent: Agent, contact: Contact) -> bool:
     """Whether the agent has all the skills of one alternative."""
     return any(all(agent.skills.get(skill, 0) >= level for skill, level in skills) for skills in contact.needs)
+
+
+def next_flag(state: PoolState, now_ms: int) -> ContactFlagged | None:
+    """The next contact that somebody must be told about, in the order of ids."""
+    contact_id = min(state.index.unflagged, default=None)
+    if contact_id is None:
+        return None
+    declined = sum(decline.count > 0 for decline in state.contacts[contact_id].declines)
+    return ContactFlagged(pool=state.pool, at_ms=now_ms, contact_id=contact_id, reason=REASON_DECLINED, agents=declined)
 
 
 def _rank(contact: Contact) -> tuple[int, int]:

@@ -54,6 +54,7 @@ class Index:
         "terms",
         "threads",
         "timers",
+        "unflagged",
         "waiting",
         "waiting_counts",
     )
@@ -92,6 +93,7 @@ class Index:
         self._ended: list[
             Timer
         ] = []  # What ended after the last fact and changed a contact's class, in the order of time.
+        self.unflagged: Final[dict[str, None]] = {}  # Waiting contacts that somebody must still be told about.
         # Agent -> the waiting contacts that are for him alone, if he can be offered them. He need not be there.
         self.named: Final[dict[str, dict[str, Contact]]] = {}
         for agent in agents.values():
@@ -103,7 +105,7 @@ class Index:
         for calendar in calendars.values():
             self.add_calendar(calendar)
         for agent in agents.values():
-            if agent.removed or not self.desks[agent.id].is_empty():
+            if agent.removed or agent.missed or not self.desks[agent.id].is_empty():
                 self.flag_eviction(agent.id)
 
     # Agents
@@ -197,7 +199,7 @@ class Index:
     # Whoever may hold what he must not
 
     def flag_eviction(self, agent_id: str) -> None:
-        """What this agent has in hand may not be able to stay as it is."""
+        """What this agent has in hand may not be able to stay as it is, or he may not be there any more."""
         if agent_id not in self._flagged:
             self._flagged[agent_id] = None
             heapq.heappush(self._evictions, agent_id)
@@ -212,7 +214,7 @@ class Index:
 
     def is_unsettled(self) -> bool:
         """Whether settling has anything to look at, apart from the time."""
-        return bool(self.dirty_agents or self.dirty_classes or self._evictions)
+        return bool(self.dirty_agents or self.dirty_classes or self._evictions or self.unflagged)
 
     # Contacts
 
@@ -283,6 +285,8 @@ class Index:
         )
         if group.open:
             self.dirty_classes[group.key] = None
+        if self.must_flag(contact):
+            self.unflagged[contact.id] = None
         place = (contact.queue, contact.channel)
         self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
 
@@ -300,11 +304,19 @@ class Index:
             return None
         return agent_id
 
+    def must_flag(self, contact: Contact) -> bool:
+        """Whether so many agents have declined a contact that somebody is to be told, and nobody was yet."""
+        enough = self.terms.flag_after_declines
+        if not enough or contact.flagged or len(contact.declines) < enough:
+            return False
+        return sum(decline.count > 0 for decline in contact.declines) >= enough
+
     def _wait_anew(self, contact: Contact) -> None:
         self._stop_waiting(contact)
         self._wait(contact)
 
     def _stop_waiting(self, contact: Contact) -> None:
+        self.unflagged.pop(contact.id, None)
         named = None if contact.only_agent is None else self.named.get(contact.only_agent)
         if named is not None and named.pop(contact.id, None) is not None and not named:
             del self.named[str(contact.only_agent)]

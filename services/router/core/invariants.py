@@ -120,7 +120,7 @@ def _check_windows(state: PoolState) -> None:
 def _check_index(state: PoolState) -> None:
     live = state.index
     anew = build_index(state, live.now_ms)
-    for name in ("presences", "threads", "waiting_counts", "closed", "named"):
+    for name in ("presences", "threads", "waiting_counts", "closed", "named", "unflagged"):
         _same(name, getattr(live, name), getattr(anew, name))
     _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)
     _same("orders", list(live.orders), list(anew.orders))
@@ -184,6 +184,7 @@ def _check_settled(state: PoolState, now_ms: int) -> None:
         _require(find_eviction(state, agent, now_ms) is None, f"agent {agent.id} holds what he must not")
         offers = sum(state.contacts[contact_id].offer_id is not None for contact_id in state.index.desks[agent.id].work)
         _require(agent.presence is Presence.AVAILABLE or offers == 0, f"agent {agent.id} is away and has offers")
+    _require(not state.index.unflagged, f"nobody was told about {list(state.index.unflagged)}")
     _check_nothing_to_offer(state, state.contacts.values(), now_ms)
 
 

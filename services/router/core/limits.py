@@ -70,6 +70,9 @@ PREFER_LAST_AGENT_MAX_MS: Final = DAY_MS
 BACKOFF_MS: Final = MINUTE_MS
 BACKOFF_STEPS_MAX: Final = 10
 
+# For so long an agent who left while a contact was offered to him is left alone with it.
+PAUSE_MS: Final = 5 * SECOND_MS
+
 # Facts that settling yields at most at a time, unless its caller says otherwise.
 SETTLE_FACTS_MAX: Final = 500
 

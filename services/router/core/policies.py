@@ -179,6 +179,9 @@ def bounded_rules(rules: RoutingRules) -> RoutingRules:
     """The rules with every number between its bounds."""
     bounded = replace(
         rules,
+        not_responding_after=max(0, rules.not_responding_after),
+        flag_after_declines=bound(rules.flag_after_declines, 0, limits.DECLINES_PER_CONTACT_MAX),
+        offers_open_max=max(0, rules.offers_open_max),
         transfers_max=bound(rules.transfers_max, 0, limits.TRANSFERS_MAX),
         transfer_back_ms=bound(rules.transfer_back_ms, 0, limits.TRANSFER_BACK_MAX_MS),
         abandoned_kept_ms=bound(rules.abandoned_kept_ms, 0, limits.ABANDONED_KEPT_MAX_MS),

@@ -1,7 +1,7 @@
 """Settling: what follows from the state and the time alone, up to a fixed point.
 
-First what is due, then what agents must give back, then offers. Each fact is applied before the next is found, so that settling may
-stop after any fact and go on later, in another process too.
+First what is due, then what agents must give back, then what somebody must be told, then offers. Each fact is applied before the next
+is found, so that settling may stop after any fact and go on later, in another process too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from libs.common.events.routing import PoolFact
 from services.router.core import limits
 from services.router.core.apply import apply
 from services.router.core.due import next_due
-from services.router.core.evictions import next_eviction
+from services.router.core.evictions import next_eviction, next_flag
 from services.router.core.matching import Matcher
 from services.router.core.model import PoolState
 
@@ -35,6 +35,12 @@ def settle(state: PoolState, now_ms: int, limit: int = limits.SETTLE_FACTS_MAX) 
         index.now_ms = now_ms
     while len(facts) < limit:
         fact = next_eviction(state, now_ms)
+        if fact is None:
+            break
+        apply(state, fact)
+        facts.append(fact)
+    while len(facts) < limit:
+        fact = next_flag(state, now_ms)
         if fact is None:
             break
         apply(state, fact)

@@ -28,6 +28,7 @@ class Terms:
     strategy_by_queue: Mapping[str, str] = field(default_factory=dict)
     remembers_agents: bool = False
     room: RoomRules = _NO_ROOM_RULES
+    flag_after_declines: int = 0
     gates: Mapping[str, str] = field(default_factory=dict)
 
     def strategy_of(self, queue: str) -> str:
@@ -44,6 +45,7 @@ def terms_of(
         strategies=tuple(dict.fromkeys(strategies.values())) or (DEFAULT_STRATEGY,),
         strategy_by_queue=strategies,
         remembers_agents=any(queue.prefer_last_agent_ms > 0 for queue in queues.values()),
+        flag_after_declines=rules.flag_after_declines,
         room=RoomRules(channels.values(), rules.offers_open_max),
         gates={
             queue.id: queue.hours

@@ -59,6 +59,12 @@ def everything() -> list[tuple[str, Any]]:
         (ROUTING_EVENTS, routing.WrapUpStarted(**PLACE, contact_id=one, agent_id="anna", until_ms=5)),
         *((ROUTING_EVENTS, a.a_contact_resolved(contact_id)) for contact_id in CONTACTS),
         (ROUTING_EVENTS, routing.PresenceChanged(**PLACE, agent_id="anna", status="busy")),
+        (
+            ROUTING_EVENTS,
+            routing.PresenceChanged(**PLACE, agent_id="anna", status="not_responding", cause="not-responding"),
+        ),
+        (ROUTING_EVENTS, routing.ContactFlagged(**PLACE, contact_id=one, reason="declined", agents=3)),
+        (ROUTING_EVENTS, routing.CalendarTurned(**PLACE, calendar="shop", open=False, since_ms=a.START_MS)),
         (ROUTING_EVENTS, routing.NoteAdded(**PLACE, contact_id=one, note_id="note_1", agent_id="anna")),
         (ROUTING_EVENTS, routing.WriterStarted(writer_id="w")),
         (

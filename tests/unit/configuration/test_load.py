@@ -196,7 +196,7 @@ def test_mistakes_in_strategies_and_capacities_are_told_with_their_places() -> N
             channels:
               voice: {units: -1, excludes: [email, voice], interrupts: emial, target: 0s}
               fax: {}
-            routing: {offers_open_max: one}
+            routing: {offers_open_max: one, flag_after_declines: 99, not_responding_after: -1}
         queues:
           general: {pool: care, strategy: longest_idel, any_of: [{ordes: 1}, {}], prefer_last_agent: 5}
         agents:
@@ -211,6 +211,8 @@ def test_mistakes_in_strategies_and_capacities_are_told_with_their_places() -> N
         "c.yaml:4:79: pools.care.channels.voice.target: must be at least 1s",
         f"c.yaml:5:7: pools.care.channels.fax: must be one of {known}",
         "c.yaml:6:32: pools.care.routing.offers_open_max: must be a whole number",
+        "c.yaml:6:58: pools.care.routing.flag_after_declines: must be at most 60",
+        "c.yaml:6:84: pools.care.routing.not_responding_after: must be at least 0",
         "c.yaml:8:35: queues.general.strategy: must be one of longest_idle, least_loaded, round_robin, most_skilled,"
         " least_skilled; did you mean longest_idle?",
         "c.yaml:8:59: queues.general.any_of[0].ordes: unknown skill: no agent has it; did you mean orders?",

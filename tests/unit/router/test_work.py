@@ -185,6 +185,7 @@ def test_theme_10_signing_out_leaves_nothing_behind() -> None:
     )
     assert isinstance(facts[2], ContactResolved)
     assert facts[2].disposition == "answered"
+    assert pool.wait(5_000) == []  # For so long he would have been left alone with what was offered to him.
     assert pool.deadline_ms() is None
     # and when he comes back, he is given work again, by the old due times
     assert list(offered_to(pool.presence("anna"))) == ["con_1", "con_3"]
@@ -219,7 +220,7 @@ def test_theme_10_an_agent_who_goes_in_the_middle_of_things_gets_work_again_afte
     for number, status in enumerate(("busy", "break", "offline"), 1):
         pool.receive(number)
         pool.presence("anna", status)
-        facts = pool.presence("anna")
+        facts = pool.presence("anna") + pool.wait(5_000)
         pool.accept("anna", the_offer(facts).offer_id)
         pool.presence("anna", status)
         pool.presence("anna")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from libs.common.configuration.calendars import Span
 from libs.common.configuration.models import Agent, Pool, PoolChannel, Routing
 from libs.common.configuration.opening import DAY_MS
-from libs.common.events.pool import ChannelConfiguration
+from libs.common.events.pool import ChannelConfiguration, RoutingRules
 from libs.common.events.routing import CalendarsExtended
 from libs.common.log.streams import partition_of
 from libs.common.testing.builders import START_MS
@@ -48,7 +48,7 @@ def test_what_limits_and_orders_agents_goes_to_the_router() -> None:
         pools={
             "care": Pool(
                 channels={"voice": PoolChannel(units=100, excludes=("webchat", "email"), interrupts=("email",))},
-                routing=Routing(offers_open_max=2),
+                routing=Routing(offers_open_max=2, not_responding_after=4, flag_after_declines=5),
             )
         },
         queues={
@@ -70,7 +70,7 @@ def test_what_limits_and_orders_agents_goes_to_the_router() -> None:
             hold_frees_room=False,  # Somebody is on the line.
         ),
     )
-    assert found.rules.offers_open_max == 2
+    assert found.rules == RoutingRules(offers_open_max=2, not_responding_after=4, flag_after_declines=5)
     assert {(queue.strategy, queue.prefer_last_agent_ms) for queue in found.queues} == {("round_robin", 9_000)}
     assert all(queue.any_of == ({"it": 1}, {"en": 2}) for queue in found.queues)
     assert [agent.units for agent in found.agents] == [150]

@@ -11,7 +11,7 @@ import { formatCountdown, formatDuration, formatShare, t } from "./words.js";
 const READ_EVERY_S = 15;
 const READ_AFTER_CHANGE_S = 5;
 const MINUTES = 30;
-const PRESENCES = ["available", "busy", "break", "offline"];
+const PRESENCES = ["available", "busy", "break", "not_responding", "offline"];
 
 /** `{element, end()}`. */
 export function drawBoard(console) {

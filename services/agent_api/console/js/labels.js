@@ -62,7 +62,8 @@ export function subjectOf(contact) {
 export function explainOffer(reason, names = {}) {
   const sentences = [reason.rank === 1 ? t("why.first") : t("why.rank", reason)];
   const strategy = `why.${reason.strategy}`;
-  if (reason.candidates <= 1 && !reason.candidates_more) sentences.push(t("why.only"));
+  if (reason.strategy === "preferred_agent") sentences.push(t("why.preferred"));
+  else if (reason.candidates <= 1 && !reason.candidates_more) sentences.push(t("why.only"));
   else sentences.push(hasText(strategy) ? t(strategy, reason) : t("why.chosen", reason));
   const left = Object.entries(reason.left_out ?? {}).map(([agent, word]) => {
     const why = hasText(`left-out.${word}`) ? t(`left-out.${word}`) : word;

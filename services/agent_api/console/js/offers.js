@@ -10,6 +10,7 @@ import { formatCountdown, t } from "./words.js";
 // After these the offer is nobody's any more, or not this agent's.
 const GONE = new Set(["offer-expired", "offer-taken-back", "offer-already-accepted", "offer-unknown", "not-your-offer"]);
 const HURRY_MS = 6000;
+const EMPTY = { available: "no-offers", not_responding: "no-offers-not-responding" };
 
 /** `{element, end()}`. */
 export function drawOffers({ work }) {
@@ -21,7 +22,7 @@ export function drawOffers({ work }) {
   function show() {
     keep(cards, [...work.offers.values()], (offer) => offer.id, (offer) => drawCard(work, offer));
     empty.hidden = work.offers.size > 0;
-    say(empty, work.presence === "available" ? t("no-offers") : t("no-offers-away"));
+    say(empty, t(EMPTY[work.presence] ?? "no-offers-away"));
     tick();
   }
 

@@ -96,13 +96,17 @@ function drawPresence(me, work) {
   const inputs = PRESENCES.map((status) =>
     h("input", { type: "radio", name: "presence", value: status, id: `presence-${status}` }),
   );
+  // Nobody chooses this one: the router does, and any choice ends it.
+  const unanswered = h("strong", { class: "unanswered", role: "status" }, t("presence.not_responding"));
   const element = h(
     "fieldset",
     { class: "presence" },
     h("legend", { class: "unseen" }, t("presence")),
     inputs.map((input) => h("label", { for: input.id, data: { presence: input.value } }, input, h("span", {}, t(`presence.${input.value}`)))),
+    unanswered,
   );
   const show = () => {
+    unanswered.hidden = work.presence !== "not_responding";
     element.disabled = work.presence === null || me.pool === null;
     for (const input of inputs) input.checked = input.value === work.presence;
   };
