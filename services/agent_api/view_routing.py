@@ -229,7 +229,7 @@ def _offer_withdrawn(rows: Workset, fact: routing.OfferWithdrawn, entry_id: str)
 
 
 def _contact_flagged(rows: Workset, fact: routing.ContactFlagged, entry_id: str) -> None:
-    contact = _contact(rows, fact.contact_id, fact)
+    contact = contact_of(rows, fact)
     note_down(
         rows,
         entry_id,
