@@ -36,6 +36,7 @@ from services.router.core.transitions import ContactState
 
 _PROGRESS_EVERY: Final = 2_000
 
+_UNTIL_DONE: Final = 0  # The end of a wrap-up that lasts until the agent says that he is done.
 _WAITING: Final = frozenset({ContactState.QUEUED, ContactState.OFFERED})
 
 
@@ -44,7 +45,8 @@ class Arrival:
     """A contact to come, and what will be true of it whoever takes it.
 
     `handling_ms` is from being assigned to the end of the conversation, `wrap_up_ms` how soon after that the agent says that he is done
-    (None: when the wrap-up's time is over). `patience_ms`: when the customer leaves if nobody has taken the contact (None: never).
+    (None: when the wrap-up's time is over, or at once where it has no end). `patience_ms`: when the customer leaves if nobody has
+    taken the contact (None: never).
     """
 
     at_ms: int
@@ -239,7 +241,9 @@ class Simulation:
             self._schedule(self.now_ms, self._finish, fact)
             return
         wrap_up_ms = self._open[fact.contact_id].wrap_up_ms
-        if wrap_up_ms is not None and self.now_ms + wrap_up_ms < fact.until_ms:
+        if fact.until_ms == _UNTIL_DONE:
+            self._schedule(self.now_ms + (wrap_up_ms or 0), self._finish, fact)
+        elif wrap_up_ms is not None and self.now_ms + wrap_up_ms < fact.until_ms:
             self._schedule(self.now_ms + wrap_up_ms, self._finish, fact)
 
     def _follow_resolve(self, fact: ContactResolved) -> None:

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from libs.common.events.routing import (
+    CalendarTurned,
     ContactAssigned,
+    ContactCancelled,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactTransferred,
     OfferExpired,
     OfferMade,
     OfferRejected,
@@ -54,12 +57,13 @@ class Visit:
 class AgentTime:
     """How an agent spent the time between `from_ms` and `to_ms` of the journal.
 
-    `available_ms`: being available; `busy_ms`: of that, with a contact in hand (assigned, until it is resolved); `contact_ms`: the
-    same, counted for each contact in hand.
+    `available_ms`: being available, and on the own shift where there is one; `busy_ms`: of that, with a contact in hand (assigned,
+    until it is resolved); `contact_ms`: the same, counted for each contact in hand.
     """
 
     agent_id: str
     available: bool = False
+    shift: str | None = None
     in_hand: int = 0
     since_ms: int = 0
     available_ms: int = 0
@@ -81,6 +85,7 @@ class Journal:
     to_ms: int | None = None
     visits: dict[str, Visit] = field(default_factory=dict)
     agents: dict[str, AgentTime] = field(default_factory=dict)
+    open_calendars: dict[str, None] = field(default_factory=dict)
 
     def note(self, fact: PoolFact) -> None:
         """The next fact."""
@@ -103,7 +108,7 @@ class Journal:
         end_ms = at_ms if self.to_ms is None else min(at_ms, self.to_ms)
         passed_ms = end_ms - max(agent.since_ms, self.from_ms)
         agent.since_ms = at_ms
-        if passed_ms > 0 and agent.available:
+        if passed_ms > 0 and agent.available and (agent.shift is None or agent.shift in self.open_calendars):
             agent.available_ms += passed_ms
             agent.contact_ms += passed_ms * agent.in_hand
             if agent.in_hand:
@@ -141,8 +146,16 @@ class Journal:
                 visit.assigned_ms = fact.at_ms
         self._change_hands(fact.agent_id, 1, fact.at_ms)
 
-    def _requeue(self, fact: ContactRequeued) -> None:
+    def _requeue(self, fact: ContactRequeued | ContactTransferred) -> None:
         self._change_hands(fact.agent_id, -1, fact.at_ms)
+
+    def _cancel(self, fact: ContactCancelled) -> None:
+        if fact.agent_id is not None:
+            self._change_hands(fact.agent_id, -1, fact.at_ms)
+        visit = self.visits.get(fact.contact_id)
+        if visit is not None and visit.assigned_ms is None:
+            # It was no wish of a customer's that anybody failed to answer: a mistake, or spam.
+            del self.visits[fact.contact_id]
 
     def _resolve(self, fact: ContactResolved) -> None:
         visit = self.visits.get(fact.contact_id)
@@ -166,7 +179,18 @@ class Journal:
 
     def _configure(self, fact: PoolConfigured) -> None:
         for configured in fact.agents:
-            self._agent(configured.id, fact.at_ms)
+            agent = self._agent(configured.id, fact.at_ms)
+            self._pass_time(agent, fact.at_ms)
+            agent.shift = configured.shift
+
+    def _turn(self, fact: CalendarTurned) -> None:
+        for agent in self.agents.values():
+            if agent.shift == fact.calendar:
+                self._pass_time(agent, fact.at_ms)
+        if fact.open:
+            self.open_calendars[fact.calendar] = None
+        else:
+            self.open_calendars.pop(fact.calendar, None)
 
     def _agent(self, agent_id: str, at_ms: int) -> AgentTime:
         agent = self.agents.get(agent_id)
@@ -182,7 +206,10 @@ _FOLDS: Final[dict[type, Callable[[Journal, Any], None]]] = {
     OfferExpired: Journal._expire,
     ContactAssigned: Journal._assign,
     ContactRequeued: Journal._requeue,
+    ContactTransferred: Journal._requeue,
+    ContactCancelled: Journal._cancel,
     ContactResolved: Journal._resolve,
     PresenceChanged: Journal._change_presence,
     PoolConfigured: Journal._configure,
+    CalendarTurned: Journal._turn,
 }

@@ -50,3 +50,38 @@ def test_the_page_has_every_measure_and_its_charts(contacts: int) -> None:
     assert page.count("| 10 agents, loads 3, 3, 3 | mean wait, class ") == 3
     assert all(f"](images/{name})" in page for name in charts)
     assert "\n\n## Erlang C\n\n" in page
+
+
+def test_a_scenario_is_compared_with_another_configuration(tmp_path: Path) -> None:
+    # given the example
+    folder = Path(__file__).parents[3] / "deploy/examples/simulation"
+    page = tmp_path / "page.html"
+
+    # when
+    result = run(
+        *("--scenario", str(folder / "scenario.yaml"), "--policy", str(folder / "everybody-knows-orders.yaml")),
+        *("--runs", "1", "--html", str(page)),
+    )
+
+    # then
+    assert result.exit_code == 0, result.output
+    assert "orders, webchat" in result.stdout
+    assert "simulated, new configuration" in page.read_text()
+
+
+def test_a_scenario_that_is_wrong_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text("configuration: c.yaml\nstart: 2026-03-02\ncontacts: []\n")
+
+    result = run("--scenario", str(tmp_path / "s.yaml"))
+
+    assert result.exit_code == 2
+    assert "s.yaml:3:11: contacts: must not be empty" in result.stderr
+
+
+def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    example = Path(__file__).parents[3] / "deploy/examples/simulation/scenario.yaml"
+
+    result = run("--scenario", str(example), "--runs", "1", "--html", str(tmp_path / "none" / "page.html"))
+
+    assert result.exit_code == 2
+    assert "--html" in result.stderr

@@ -196,3 +196,12 @@ def test_agents_times_count_within_the_window_alone() -> None:
 
     agent = watcher.agents["anna"]
     assert (agent.available_ms, agent.busy_ms, agent.occupancy) == (2_000, 1_000, 0.5)
+
+
+def test_wrap_up_without_an_end_lasts_until_the_agent_is_done() -> None:
+    queue = QueueConfiguration(id=QUEUE, target_ms=60_000, wrap_up_ms=-1)
+    watcher = simulate(
+        a_pool(["anna"], queue=queue), [an_arrival(1, 0, 1_000, wrap_up_ms=90_000), an_arrival(2, 0, 1_000)]
+    )
+
+    assert [fact.at_ms for fact in watcher.of(ContactResolved)] == [91_000, 92_000]
