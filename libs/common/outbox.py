@@ -20,7 +20,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from libs.common.store import reading, store_errors, upsert
+from libs.common.store import insert_or_leave, reading, store_errors, upsert
 
 
 class OutboxState(StrEnum):
@@ -56,6 +56,19 @@ class OutboxItem:
     due_ms: int
     attempts: int
     progress: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewItem:
+    """A row to be added. One that is over before it began (suppressed) has a final `state` and its reason in `detail`."""
+
+    effect_id: str
+    payload: bytes
+    correlation_id: str
+    due_ms: int
+    now_ms: int
+    state: OutboxState = OutboxState.DUE
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +163,24 @@ class Outbox:
             detail=detail,
             changed_ms=now_ms,
         )
+
+    async def add_all(self, connection: AsyncConnection, items: Sequence[NewItem]) -> None:
+        """Put rows in, in the caller's transaction; those whose effect is already there, in whatever state, are left as they are."""
+        rows = [
+            {
+                "effect_id": item.effect_id,
+                "payload": item.payload,
+                "correlation_id": item.correlation_id,
+                "state": item.state,
+                "created_ms": item.now_ms,
+                "due_ms": item.due_ms,
+                "detail": item.detail,
+                "changed_ms": item.now_ms,
+            }
+            for item in items
+        ]
+        if rows:
+            await connection.execute(insert_or_leave(connection, self._table, "effect_id"), rows)
 
     async def next_due_ms(self) -> int | None:
         """When there is something to do next: a row falls due, or a lease may be taken over. None when nothing waits."""

@@ -3,6 +3,9 @@
 Every replica reads everything; the position row decides who applied a batch: whoever finds it moved on takes the new position and
 reads from there. A crash before the commit repeats the batch, a crash after it does not. Records of `routing.events` pass the fence
 first. What cannot be decoded becomes a dead letter and the rest goes on.
+
+Records of which a service wants nothing move its position too, but no transaction is made for each of them: until the next one, or until
+the stream is quiet, only this process knows that they were passed. After a crash they are passed again.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ from libs.common.store import advance_position, read_positions, reading, store_e
 
 _OUTAGE_PAUSE_MS: Final = 500
 _POLL_WAIT_MS: Final = 30_000
+# A stream that brings nothing for so long is quiet.
+_QUIET_MS: Final = 1_000
+_PASSED_MAX: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +45,15 @@ class Folded:
 
 
 Fold = Callable[[AsyncConnection, Sequence[Folded]], Awaitable[None]]
+Wanted = Callable[[Record], bool]
 
 
 class Projection:
     """Keeps tables up to date with some streams. `folds`: what to do with each stream's events, inside the transaction.
 
-    `committed` is called after each commit, to wake who works on the rows.
+    `wanted` tells, for a stream, the records of which nothing is wanted without decoding them. After a batch the next one is left
+    `gather_ms` to come together, because a large one costs little more than a small one. `committed` is called after each commit, to
+    wake who works on the rows.
     """
 
     def __init__(
@@ -59,6 +68,8 @@ class Projection:
         clock: Clock,
         health: Health,
         committed: Callable[[], None] = lambda: None,
+        wanted: Mapping[str, Wanted] | None = None,
+        gather_ms: int = 0,
     ) -> None:
         self._name = name
         self._log = log
@@ -69,6 +80,8 @@ class Projection:
         self._clock = clock
         self._health = health
         self._committed = committed
+        self._wanted = wanted or {}
+        self._gather_ms = gather_ms
         self._logger = get_logger(__name__)
 
     async def run(self) -> None:
@@ -85,7 +98,11 @@ class Projection:
                 try:
                     self._health.set(part, ok=True)
                     while True:
-                        await follower.turn(wait_ms=_POLL_WAIT_MS)
+                        if await follower.turn(wait_ms=_QUIET_MS if follower.passed else _POLL_WAIT_MS):
+                            if self._gather_ms:
+                                await self._clock.sleep_ms(self._gather_ms)
+                        else:
+                            await follower.keep()
                 finally:
                     await follower.close()
             except (OutageError, LogClosedError) as error:
@@ -111,14 +128,32 @@ class Projection:
     async def apply(self, follower: Follower, partition: int, records: Sequence[Record]) -> bool:
         """Fold one partition's records in one transaction. False when another replica had moved the position."""
         fence = Fence(follower.terms[partition])
-        admitted = [record for record in records if follower.stream != streams.ROUTING_EVENTS or fence.admit(record)]
-        folded = []
-        for record in admitted:
+        fenced = follower.stream == streams.ROUTING_EVENTS
+        wanted = self._wanted.get(follower.stream)
+        folded, poisoned = [], False
+        for record in records:
+            if (fenced and not fence.admit(record)) or (wanted is not None and not wanted(record)):
+                continue
             try:
                 folded.append(Folded(record=record, event=decode_event(record)))
             except PoisonError as error:
                 await self._dead_letters.put(record, error)
-        next_offset = records[-1].offset + 1
+                poisoned = True
+        follower.offsets[partition], follower.terms[partition] = records[-1].offset + 1, fence.term
+        if wanted is not None and not folded and not poisoned and follower.passed < _PASSED_MAX:
+            return True
+        if not await self._keep(follower, partition, folded):
+            return False
+        self._committed()
+        return True
+
+    async def keep(self, follower: Follower) -> bool:
+        """Write down how far it has come. False when another replica had moved a position."""
+        behind = [partition for partition, offset in follower.offsets.items() if offset != follower.kept[partition]]
+        return all([await self._keep(follower, partition, ()) for partition in behind])
+
+    async def _keep(self, follower: Follower, partition: int, folded: Sequence[Folded]) -> bool:
+        next_offset = follower.offsets[partition]
         with store_errors():
             async with self._engine.begin() as connection:
                 if not await advance_position(
@@ -126,20 +161,22 @@ class Projection:
                     self._positions,
                     follower.stream,
                     partition,
-                    expected_offset=follower.offsets[partition],
+                    expected_offset=follower.kept[partition],
                     next_offset=next_offset,
-                    term=fence.term,
+                    term=follower.terms[partition],
                 ):
                     return False
                 if folded:
                     await self._folds[follower.stream](connection, folded)
-        follower.offsets[partition], follower.terms[partition] = next_offset, fence.term
-        self._committed()
+        follower.kept[partition] = next_offset
         return True
 
 
 class Follower:
-    """A place in one stream: what was folded so far and the reader that goes on from there."""
+    """A place in one stream: what was folded so far and the reader that goes on from there.
+
+    `offsets` and `terms` are where it is, `kept` is what stands in the database. After an error it is of no use any more.
+    """
 
     def __init__(
         self,
@@ -154,6 +191,12 @@ class Follower:
         self.stream = stream
         self.offsets = offsets
         self.terms = terms
+        self.kept = dict(offsets)
+
+    @property
+    def passed(self) -> int:
+        """About how many records lie between where it is and what stands in the database."""
+        return sum(offset - self.kept[partition] for partition, offset in self.offsets.items())
 
     async def turn(self, *, wait_ms: int = 0) -> int:
         """Read and fold what is there; how many records. Raises OutageError; open another follower then.
@@ -176,6 +219,11 @@ class Follower:
             if not await self._projection.apply(self, partition, part):
                 raise LogClosedError(f"{self.stream}/{partition}: another replica moved the position on")
         return len(records)
+
+    async def keep(self) -> None:
+        """Write down what was passed since the last transaction."""
+        if not await self._projection.keep(self):
+            raise LogClosedError(f"{self.stream}: another replica moved the position on")
 
     async def close(self) -> None:
         """Stop reading."""

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -139,6 +139,27 @@ def upsert(
     if not names:
         return insert.on_conflict_do_nothing(index_elements=list(key))
     return insert.on_conflict_do_update(index_elements=list(key), set_={name: insert.excluded[name] for name in names})
+
+
+def insert_or_leave(connection: AsyncConnection, table: Table, key: str) -> sqlite.Insert | postgresql.Insert:
+    """The INSERT for a list of rows, each of which is left out where one with the same `key` exists."""
+    return _insert(connection.dialect.name, table, key, replacing=False)
+
+
+def insert_or_replace(connection: AsyncConnection, table: Table, key: str) -> sqlite.Insert | postgresql.Insert:
+    """The INSERT for a list of whole rows with different keys, each of which takes the place of that with the same `key`."""
+    return _insert(connection.dialect.name, table, key, replacing=True)
+
+
+@cache
+def _insert(dialect: str, table: Table, key: str, *, replacing: bool) -> sqlite.Insert | postgresql.Insert:
+    # Made once: what it costs to put a statement together and to compile it is many times what it costs to execute it.
+    insert: sqlite.Insert | postgresql.Insert
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if not replacing:
+        return insert.on_conflict_do_nothing(index_elements=[key])
+    names = [column.name for column in table.columns if column.name != key]
+    return insert.on_conflict_do_update(index_elements=[key], set_={name: insert.excluded[name] for name in names})
 
 
 async def run_migrations(store: str | AsyncEngine, script_location: str | Path, version_table: str) -> None:

@@ -6,7 +6,7 @@ calls `fold_facts` and `fold_deliveries`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,11 +20,13 @@ from libs.common.events.codec import encode_value
 from libs.common.events.followup import MailKind
 from libs.common.events.outbound import AddressBounced
 from libs.common.events.routing import ContactQueued, ContactResolved, MessageJoined, PoolConfigured
-from libs.common.outbox import Outbox, OutboxState
+from libs.common.log.port import Record
+from libs.common.outbox import NewItem, Outbox, OutboxState
 from libs.common.projection import Folded
 from libs.common.store import store_errors, upsert
 from services.followup import plan
-from services.followup.store.tables import addresses, agents, bounces, contacts, mails
+from services.followup.ledger import Ledger, find_written_to
+from services.followup.store.tables import bounces, contacts, mails
 
 _SEPARATOR: Final = " "
 
@@ -46,6 +48,10 @@ class MailOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
+_HANDLED: Final = (ContactQueued, MessageJoined, ContactResolved, PoolConfigured)
+_HANDLED_TYPES: Final = frozenset(str(kind.__struct_config__.tag) for kind in _HANDLED)
+
+
 class Intake:
     """Plans mails from what happens to contacts."""
 
@@ -53,31 +59,48 @@ class Intake:
         self._outbox = outbox
         self._settings = settings
         self._clock = clock
+        self.planned = False
+        """Whether mails were planned since somebody last made this False."""
+
+    @staticmethod
+    def wants(record: Record) -> bool:
+        """Whether a record of the router's may concern mails."""
+        kind = record.header("ce_type")
+        return kind is None or kind in _HANDLED_TYPES
 
     async def fold_facts(self, connection: AsyncConnection, folded: Sequence[Folded]) -> None:
         """Facts of the router."""
+        ledger = await self._open(connection, [item.event for item in folded])
+        ordered: list[NewItem] = []
         for item in folded:
-            correlation_id = item.record.header("correlationid") or ""
             match item.event:
                 case ContactQueued() as fact:
-                    await self._queued(connection, fact, correlation_id)
+                    ordered += self._queued(ledger, fact, item.record.header("correlationid") or "")
                 case MessageJoined() as fact:
-                    await self._joined(connection, fact)
+                    _join(ledger, fact)
                 case ContactResolved() as fact:
-                    await self._resolved(connection, fact)
+                    ordered += self._resolved(ledger, fact)
                 case PoolConfigured() as fact:
-                    await self._configured(connection, fact)
+                    for agent in fact.agents:
+                        ledger.name_agent(agent.id, agent.name)
                 case _:
                     pass
+        await ledger.write(connection)
+        await self._outbox.add_all(connection, ordered)
+        self.planned = self.planned or bool(ordered)
 
     async def fold_deliveries(self, connection: AsyncConnection, folded: Sequence[Folded]) -> None:
         """Mail that came back: nothing more goes to an address where that is for good."""
+        bounced: dict[str, AddressBounced] = {}
         for item in folded:
             event = item.event
             if isinstance(event, AddressBounced) and event.permanent:
                 address = plan.mail_address(event.handle)
-                if address is not None and await self._was_written_to(connection, address):
-                    await note_bounce(connection, address, event.reason, event.at_ms)
+                if address is not None:
+                    bounced.setdefault(address, event)
+        # Anybody can send a bounce report; one for an address that got nothing from here is made up, or none of our business.
+        for address in sorted(await find_written_to(connection, bounced)):
+            await note_bounce(connection, address, bounced[address].reason, bounced[address].at_ms)
 
     async def forget(self, engine: AsyncEngine, *, before_ms: int) -> None:
         """Forget contacts that were resolved before, and the mails about them."""
@@ -87,30 +110,54 @@ class Intake:
                 await connection.execute(sa.delete(mails).where(mails.c.contact_id.in_(old)))
                 await connection.execute(sa.delete(contacts).where(contacts.c.resolved_ms < before_ms))
 
-    async def _configured(self, connection: AsyncConnection, fact: PoolConfigured) -> None:
-        rows = [{"agent_id": agent.id, "name": agent.name} for agent in fact.agents]
-        if rows:
-            await connection.execute(upsert(connection, agents, rows, key=("agent_id",), change=None))
+    async def _open(self, connection: AsyncConnection, facts: Sequence[Any]) -> Ledger:
+        """All that these facts may ask for."""
+        queued = [fact for fact in facts if isinstance(fact, ContactQueued)]
+        resolved = [fact for fact in facts if isinstance(fact, ContactResolved)]
+        touched = [fact for fact in facts if isinstance(fact, (ContactQueued, MessageJoined, ContactResolved))]
+        named = [(fact, plan.mail_address(fact.handle, fact.handles)) for fact in queued]
+        ledger = Ledger()
+        await ledger.load(
+            connection,
+            contact_ids=(fact.contact_id for fact in touched),
+            handles=(fact.handle for fact, address in named if address is None),
+            agent_ids=(fact.agent_id for fact in resolved),
+            effect_ids=(
+                *(ids.mail_effect_id(MailKind.ACKNOWLEDGEMENT.value, fact.contact_id) for fact in queued),
+                *(ids.mail_effect_id(MailKind.FOLLOW_UP.value, fact.contact_id) for fact in resolved),
+            ),
+            mail_addresses=(address for _, address in named if address is not None),
+            acknowledged_after_ms=min((fact.at_ms for fact in queued), default=plan.DAY_MS) - plan.DAY_MS
+            if queued
+            else None,
+        )
+        return ledger
 
-    async def _queued(self, connection: AsyncConnection, fact: ContactQueued, correlation_id: str) -> None:
-        address = await self._learn_address(connection, fact)
-        row = {
-            "contact_id": fact.contact_id,
-            "pool": fact.pool,
-            "handle": fact.handle,
-            "address": address,
-            "name": fact.name,
-            "subject": fact.subject,
-            "language": fact.language,
-            "automatic": fact.automatic,
-            "email_message_id": fact.email_message_id,
-            "email_references": _SEPARATOR.join(fact.email_references),
-            "correlation_id": correlation_id,
-        }
-        await connection.execute(upsert(connection, contacts, row, key=("contact_id",)))
-        bounced = address is not None and await self._bounced(connection, address)
-        today = 0 if address is None else await self._acknowledged_today(connection, address, fact.at_ms)
-        planned = plan.plan_acknowledgement(fact, self._settings, bounced=bounced, acknowledged_today=today)
+    def _queued(self, ledger: Ledger, fact: ContactQueued, correlation_id: str) -> Iterator[NewItem]:
+        address = _learn_address(ledger, fact)
+        if fact.contact_id not in ledger.contacts:
+            ledger.change_contact(
+                {
+                    "contact_id": fact.contact_id,
+                    "pool": fact.pool,
+                    "handle": fact.handle,
+                    "address": address,
+                    "name": fact.name,
+                    "subject": fact.subject,
+                    "language": fact.language,
+                    "automatic": fact.automatic,
+                    "email_message_id": fact.email_message_id,
+                    "email_references": _SEPARATOR.join(fact.email_references),
+                    "correlation_id": correlation_id,
+                    "resolved_ms": None,
+                }
+            )
+        planned = plan.plan_acknowledgement(
+            fact,
+            self._settings,
+            bounced=address in ledger.bounced,
+            acknowledged_today=0 if address is None else ledger.acknowledged_today(address, fact.at_ms),
+        )
         if planned is None:
             return
         order = MailOrder(
@@ -122,73 +169,38 @@ class Intake:
             email_message_id=fact.email_message_id,
             email_references=fact.email_references,
         )
-        await self._order(connection, order, planned, fact.at_ms, correlation_id)
+        yield from self._order(ledger, order, planned, fact.at_ms, correlation_id)
 
-    async def _learn_address(self, connection: AsyncConnection, fact: ContactQueued) -> str | None:
-        """The customer's mail address: from this message, or from an earlier one that carried it beside this handle."""
-        address = plan.mail_address(fact.handle, fact.handles)
-        if address is None:
-            query = sa.select(addresses.c.address).where(addresses.c.handle == fact.handle)
-            return (await connection.execute(query)).scalar_one_or_none()
-        others = {handle for handle in (fact.handle, *fact.handles) if not handle.startswith("mailto:")}
-        if others and not fact.automatic:
-            rows = [{"handle": handle, "address": address} for handle in sorted(others)]
-            await connection.execute(upsert(connection, addresses, rows, key=("handle",), change=None))
-        return address
-
-    async def _joined(self, connection: AsyncConnection, fact: MessageJoined) -> None:
-        if fact.email_message_id is None:
-            return
-        columns = contacts.c
-        row = await self._contact(connection, fact.contact_id)
-        if row is None:
-            return
-        # The newest mail is the one that is answered; those before it are its thread.
-        chain = [*str(row["email_references"]).split(), *filter(None, [row["email_message_id"]])]
-        await connection.execute(
-            sa.update(contacts)
-            .where(columns.contact_id == fact.contact_id)
-            .values(
-                email_message_id=fact.email_message_id,
-                email_references=_SEPARATOR.join(chain[-20:]),
-            )
-        )
-
-    async def _resolved(self, connection: AsyncConnection, fact: ContactResolved) -> None:
-        row = await self._contact(connection, fact.contact_id)
+    def _resolved(self, ledger: Ledger, fact: ContactResolved) -> Iterator[NewItem]:
+        row = ledger.contacts.get(fact.contact_id)
         if row is None:
             # Resolved before this service was ever started: there is nobody to write to.
             return
-        await connection.execute(
-            sa.update(contacts).where(contacts.c.contact_id == fact.contact_id).values(resolved_ms=fact.at_ms)
-        )
-        address: str | None = row["address"]
-        bounced = address is not None and await self._bounced(connection, address)
+        ledger.change_contact({**row, "resolved_ms": fact.at_ms})
         planned = plan.plan_follow_up(
-            address=address,
+            address=row["address"],
             language=row["language"],
             automatic=row["automatic"],
             wanted=fact.follow_up,
-            bounced=bounced,
+            bounced=row["address"] in ledger.bounced,
             resolved_ms=fact.at_ms,
             settings=self._settings,
         )
-        name = await connection.execute(sa.select(agents.c.name).where(agents.c.agent_id == fact.agent_id))
         order = MailOrder(
             kind=MailKind.FOLLOW_UP,
             contact_id=fact.contact_id,
             name=row["name"],
             subject=row["subject"],
-            agent_name=name.scalar_one_or_none(),
+            agent_name=ledger.agents.get(fact.agent_id),
             email_message_id=row["email_message_id"],
             email_references=tuple(str(row["email_references"]).split()),
         )
         # The id of the webhook that opened the contact, not that of the agent's click: one id leads from the one to the other.
-        await self._order(connection, order, planned, fact.at_ms, row["correlation_id"])
+        yield from self._order(ledger, order, planned, fact.at_ms, row["correlation_id"])
 
-    async def _order(
-        self, connection: AsyncConnection, order: MailOrder, planned: plan.Plan, at_ms: int, correlation_id: str
-    ) -> None:
+    def _order(
+        self, ledger: Ledger, order: MailOrder, planned: plan.Plan, at_ms: int, correlation_id: str
+    ) -> Iterator[NewItem]:
         effect_id = ids.mail_effect_id(order.kind.value, order.contact_id)
         address = planned.address if isinstance(planned, plan.Planned) else None
         due_ms = planned.due_ms if isinstance(planned, plan.Planned) else None
@@ -202,26 +214,24 @@ class Intake:
             # What is not sent has nothing to announce; its suppression is reported.
             "announced": due_ms is None,
         }
-        inserted = await connection.execute(upsert(connection, mails, row, key=("effect_id",)))
-        if inserted.rowcount != 1:
+        if not ledger.plan_mail(row):
             return
         now_ms = self._clock.now_ms()
         if isinstance(planned, plan.Suppressed):
-            await self._outbox.add_final(
-                connection,
+            yield NewItem(
                 effect_id=effect_id,
                 payload=encode_value(order),
                 correlation_id=correlation_id,
+                due_ms=now_ms,
+                now_ms=now_ms,
                 state=OutboxState.SUPPRESSED,
                 detail=planned.reason,
-                now_ms=now_ms,
             )
             return
         complete = msgspec.structs.replace(
             order, address=planned.address, language=planned.language, due_ms=planned.due_ms
         )
-        await self._outbox.add(
-            connection,
+        yield NewItem(
             effect_id=effect_id,
             payload=encode_value(complete),
             correlation_id=correlation_id,
@@ -229,26 +239,32 @@ class Intake:
             now_ms=now_ms,
         )
 
-    async def _contact(self, connection: AsyncConnection, contact_id: str) -> Any:
-        query = sa.select(contacts).where(contacts.c.contact_id == contact_id)
-        return (await connection.execute(query)).mappings().one_or_none()
 
-    async def _bounced(self, connection: AsyncConnection, address: str) -> bool:
-        query = sa.select(bounces.c.address).where(bounces.c.address == address)
-        return (await connection.execute(query)).first() is not None
+def _learn_address(ledger: Ledger, fact: ContactQueued) -> str | None:
+    """The customer's mail address: from this message, or from an earlier one that carried it beside this handle."""
+    address = plan.mail_address(fact.handle, fact.handles)
+    if address is None:
+        return ledger.addresses.get(fact.handle)
+    if not fact.automatic:
+        for handle in (fact.handle, *fact.handles):
+            if not handle.startswith("mailto:"):
+                ledger.learn_address(handle, address)
+    return address
 
-    async def _was_written_to(self, connection: AsyncConnection, address: str) -> bool:
-        # Anybody can send a bounce report; one for an address that got nothing from here is made up, or none of our business.
-        query = sa.select(mails.c.effect_id).where(mails.c.address == address).limit(1)
-        return (await connection.execute(query)).first() is not None
 
-    async def _acknowledged_today(self, connection: AsyncConnection, address: str, now_ms: int) -> int:
-        query = sa.select(sa.func.count()).where(
-            mails.c.address == address,
-            mails.c.kind == MailKind.ACKNOWLEDGEMENT.value,
-            mails.c.planned_ms > now_ms - plan.DAY_MS,
-        )
-        return int((await connection.execute(query)).scalar_one())
+def _join(ledger: Ledger, fact: MessageJoined) -> None:
+    row = ledger.contacts.get(fact.contact_id)
+    if fact.email_message_id is None or row is None:
+        return
+    # The newest mail is the one that is answered; those before it are its thread.
+    chain = [*str(row["email_references"]).split(), *filter(None, [row["email_message_id"]])]
+    ledger.change_contact(
+        {
+            **row,
+            "email_message_id": fact.email_message_id,
+            "email_references": _SEPARATOR.join(chain[-20:]),
+        }
+    )
 
 
 async def note_bounce(connection: AsyncConnection, address: str, reason: str, at_ms: int) -> None:

@@ -48,6 +48,8 @@ from services.ingest.senders import Senders
 from services.ingest.store.tables import MIGRATIONS, VERSION_TABLE, media, positions, sends
 
 _DAY_MS: Final = 86_400_000
+# Under load, replies and files to fetch are taken in together.
+_GATHER_MS: Final = 20
 _PROVIDER_TIMEOUT_S: Final = 20.0
 
 
@@ -143,7 +145,9 @@ class IngestService:
             dead_letters=DeadLetters(self.publisher, "ingest", on_put=self._count_dead_letter),
             clock=self._clock,
             health=self.health,
-            committed=self._wake,
+            committed=lambda: self._wake(senders, intake),
+            wanted={ROUTING_INPUTS: intake.wants},
+            gather_ms=_GATHER_MS,
         )
         return send_runner, media_runner, projection
 
@@ -188,9 +192,13 @@ class IngestService:
             for partition in range(self._log.partitions(stream)):
                 await self._log.trim(stream, partition, await self._log.end_offset(stream, partition))
 
-    def _wake(self) -> None:
-        self.send_runner.wake()
-        self.media_runner.wake()
+    def _wake(self, senders: Senders, media: MediaIntake) -> None:
+        if senders.requested:
+            senders.requested = False
+            self.send_runner.wake()
+        if media.noted:
+            media.noted = False
+            self.media_runner.wake()
 
     def _count_dead_letter(self, record: Record) -> None:
         self.metrics.dead_letters.labels(record.stream, self.name).inc()

@@ -16,6 +16,7 @@ from libs.common.clock import Clock
 from libs.common.events.codec import encode_value
 from libs.common.events.inputs import ContactReceived
 from libs.common.events.message import Attachment
+from libs.common.log.port import Record
 from libs.common.outbox import Outbox, OutboxItem, Outcome
 from libs.common.outbox_runner import BeginDelivery, Later, Refused, Result, Sent
 from libs.common.projection import Folded
@@ -30,6 +31,9 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     attachment: Attachment
 
 
+# No text of a customer's can hold these bytes, whose quotation marks JSON would write with a backslash.
+_REMOTE: Final = b'"remote":'
+
 Fetch = Callable[[Attachment, AccountContext], Awaitable[MediaOutcome]]
 
 _decoder: Final = msgspec.json.Decoder(Errand)
@@ -43,6 +47,13 @@ class MediaIntake:
         self._accounts = accounts
         self._fetch = fetch
         self._clock = clock
+        self.noted = False
+        """Whether files were noted since somebody last made this False."""
+
+    @staticmethod
+    def wants(record: Record) -> bool:
+        """Whether the record may hold a message with a remote file. Most do not, and need not be decoded to see it."""
+        return _REMOTE in record.value
 
     async def fold(self, connection: AsyncConnection, folded: Sequence[Folded]) -> None:
         """Note the remote files of the messages, in the transaction that moves the position."""
@@ -52,6 +63,7 @@ class MediaIntake:
             message = item.event.message
             for attachment in message.attachments:
                 if attachment.remote is not None:
+                    self.noted = True
                     await self._outbox.add(
                         connection,
                         effect_id=attachment.id,

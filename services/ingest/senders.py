@@ -16,13 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.clock import Clock
 from libs.common.errors import OutageError
-from libs.common.events.codec import encode_record, encode_value
+from libs.common.events.codec import encode_record
 from libs.common.events.outbound import MessageFailed, MessageSent, ReplyRequested
 from libs.common.log.publisher import Publisher
 from libs.common.log.streams import DELIVERY_EVENTS
 from libs.common.logging import correlated, get_logger
 from libs.common.metrics import Metrics
-from libs.common.outbox import Outbox, OutboxItem, OutboxState, Outcome
+from libs.common.outbox import NewItem, Outbox, OutboxItem, OutboxState, Outcome
 from libs.common.outbox_runner import BeginDelivery, Later, Refused, Result, Sent
 from libs.common.projection import Folded
 from services.ingest.channels.port import (
@@ -59,19 +59,26 @@ class Senders:
         self._publisher = publisher
         self._clock = clock
         self._metrics = metrics
+        self.requested = False
+        """Whether replies were asked for since somebody last made this False."""
 
     async def fold(self, connection: AsyncConnection, folded: Sequence[Folded]) -> None:
         """Take the replies that were asked for into the outbox, in the transaction that moves the position."""
+        now_ms = self._clock.now_ms()
+        replies: list[NewItem] = []
         for item in folded:
             reply: ReplyRequested = item.event
-            await self._outbox.add(
-                connection,
-                effect_id=reply.message_id,
-                payload=encode_value(reply),
-                correlation_id=item.record.header("correlationid") or "",
-                due_ms=reply.requested_ms,
-                now_ms=self._clock.now_ms(),
+            replies.append(
+                NewItem(
+                    effect_id=reply.message_id,
+                    payload=item.record.value,
+                    correlation_id=item.record.header("correlationid") or "",
+                    due_ms=reply.requested_ms,
+                    now_ms=now_ms,
+                )
             )
+        await self._outbox.add_all(connection, replies)
+        self.requested = self.requested or bool(replies)
 
     async def send(self, item: OutboxItem, begin_delivery: BeginDelivery) -> Result:
         """Hand one reply to its provider."""
