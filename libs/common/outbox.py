@@ -20,18 +20,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from libs.common.outbox_table import WAITING, OutboxState, OutboxStatements, outbox_table
 from libs.common.store import insert_or_leave, reading, store_errors, upsert
-
-
-class OutboxState(StrEnum):
-    """Where a row stands. `sent`, `failed` and `suppressed` are final."""
-
-    DUE = "due"
-    LEASED = "leased"
-    DELIVERING = "delivering"
-    SENT = "sent"
-    FAILED = "failed"
-    SUPPRESSED = "suppressed"
 
 
 class UnknownOutcome(StrEnum):
@@ -41,8 +31,19 @@ class UnknownOutcome(StrEnum):
     GIVE_UP = "give-up"
 
 
+__all__ = [
+    "REASON_UNKNOWN",
+    "Ending",
+    "NewItem",
+    "Outbox",
+    "OutboxItem",
+    "OutboxState",
+    "Outcome",
+    "UnknownOutcome",
+    "outbox_table",
+]
+
 REASON_UNKNOWN: Final = "outcome-unknown"
-_WAITING: Final = (OutboxState.DUE, OutboxState.LEASED, OutboxState.DELIVERING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,15 @@ class NewItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a leased row ends. `detail`: the provider's id of what was sent, or the reason."""
+
+    item: OutboxItem
+    state: OutboxState
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of a row, to be put on the log. `detail`: the provider's id, or the reason."""
 
@@ -83,28 +93,6 @@ class Outcome:
     at_ms: int
 
 
-def outbox_table(metadata: sa.MetaData, name: str) -> sa.Table:
-    """The table of an outbox; its migration makes the same columns."""
-    return sa.Table(
-        name,
-        metadata,
-        sa.Column("effect_id", sa.String(80), primary_key=True),
-        sa.Column("payload", sa.LargeBinary, nullable=False),
-        sa.Column("correlation_id", sa.String(200), nullable=False),
-        sa.Column("state", sa.String(12), nullable=False),
-        sa.Column("created_ms", sa.BigInteger, nullable=False),
-        sa.Column("due_ms", sa.BigInteger, nullable=False),
-        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("holder", sa.String(80), nullable=True),
-        sa.Column("progress", sa.Text, nullable=False, server_default=""),
-        sa.Column("detail", sa.Text, nullable=False, server_default=""),
-        sa.Column("changed_ms", sa.BigInteger, nullable=False),
-        sa.Column("reported", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Index(f"ix_{name}_state_due", "state", "due_ms"),
-        sa.Index(f"ix_{name}_reported", "reported", "changed_ms"),
-    )
-
-
 class Outbox:
     """The rows of one outbox table. `holder` names this process; `lease_ms` is how long a send may take at most."""
 
@@ -113,9 +101,12 @@ class Outbox:
     ) -> None:
         self._engine = engine
         self._table = table
+        self._statements = OutboxStatements(table)
         self._holder = holder
         self._unknown = unknown
         self._lease_ms = lease_ms
+        self.given_up: list[str] = []
+        """Effects whose outcome will never be known, since somebody last emptied this list."""
 
     async def add(
         self,
@@ -151,7 +142,7 @@ class Outbox:
         now_ms: int,
     ) -> bool:
         """Put in a row that is over before it began (suppressed), in the caller's transaction; it is reported like any other."""
-        assert state not in _WAITING
+        assert state not in WAITING
         return await self._insert(
             connection,
             effect_id=effect_id,
@@ -184,62 +175,79 @@ class Outbox:
 
     async def next_due_ms(self) -> int | None:
         """When there is something to do next: a row falls due, or a lease may be taken over. None when nothing waits."""
-        query = sa.select(sa.func.min(self._table.c.due_ms)).where(self._table.c.state.in_(_WAITING))
         with store_errors():
             async with reading(self._engine) as connection:
-                due_ms: int | None = (await connection.execute(query)).scalar()
-        return due_ms
+                row = (await connection.execute(self._statements.next_due)).one()
+        return min((due_ms for due_ms in row if due_ms is not None), default=None)
 
     async def lease(self, *, now_ms: int, limit: int = 10) -> list[OutboxItem]:
         """Take up to `limit` rows that are due, for `lease_ms`. What died beyond the point of no return is settled first."""
-        columns = self._table.c
+        statements = self._statements
+        lost: list[str] = []
         with store_errors():
             async with self._engine.begin() as connection:
+                found = await connection.execute(statements.due, {"now_ms": now_ms, "limit": limit})
+                rows = found.mappings().all()
                 if self._unknown is UnknownOutcome.GIVE_UP:
-                    await connection.execute(
-                        sa.update(self._table)
-                        .where(columns.state == OutboxState.DELIVERING, columns.due_ms <= now_ms)
-                        .values(state=OutboxState.FAILED, detail=REASON_UNKNOWN, changed_ms=now_ms)
-                    )
-                chosen = (
-                    sa.select(columns.effect_id)
-                    .where(columns.state.in_(_WAITING), columns.due_ms <= now_ms)
-                    .order_by(columns.due_ms, columns.effect_id)
-                    .limit(limit)
-                    .with_for_update(
-                        skip_locked=True
-                    )  # SQLite has no such clause and needs none: its writers take turns.
-                )
-                ids = (await connection.execute(chosen)).scalars().all()
-                if not ids:
-                    return []
+                    lost = [row["effect_id"] for row in rows if row["state"] == OutboxState.DELIVERING]
+                    if lost:
+                        given_up = {"ids": lost, "now_ms": now_ms, "reason": REASON_UNKNOWN}
+                        await connection.execute(statements.give_up, given_up)
+                        rows = [row for row in rows if row["state"] != OutboxState.DELIVERING]
                 # While it is leased, `due_ms` is when the lease ends: one index serves both questions.
-                taken = (
-                    sa.update(self._table)
-                    .where(columns.effect_id.in_(ids), columns.state.in_(_WAITING), columns.due_ms <= now_ms)
-                    .values(
-                        state=OutboxState.LEASED,
-                        holder=self._holder,
-                        attempts=columns.attempts + 1,
-                        due_ms=now_ms + self._lease_ms,
-                        changed_ms=now_ms,
-                    )
-                    .returning(
-                        columns.effect_id,
-                        columns.payload,
-                        columns.correlation_id,
-                        columns.created_ms,
-                        columns.due_ms,
-                        columns.attempts,
-                        columns.progress,
-                    )
-                )
-                rows = (await connection.execute(taken)).mappings().all()
-        return sorted((OutboxItem(**row) for row in rows), key=lambda item: ids.index(item.effect_id))
+                until_ms = now_ms + self._lease_ms
+                if rows:
+                    taken = [row["effect_id"] for row in rows]
+                    lease = {"ids": taken, "as": self._holder, "until_ms": until_ms, "now_ms": now_ms}
+                    await connection.execute(statements.take, lease)
+        self.given_up += lost
+        return [
+            OutboxItem(
+                effect_id=row["effect_id"],
+                payload=row["payload"],
+                correlation_id=row["correlation_id"],
+                created_ms=row["created_ms"],
+                due_ms=until_ms,
+                attempts=row["attempts"] + 1,
+                progress=row["progress"],
+            )
+            for row in rows
+        ]
 
     async def begin_delivery(self, item: OutboxItem, *, now_ms: int) -> bool:
         """Note that the point of no return is next. False when the lease was lost meanwhile: do not send."""
-        return await self._change(item, now_ms, expected=(OutboxState.LEASED,), state=OutboxState.DELIVERING)
+        return item.effect_id in await self.begin_deliveries([item], now_ms=now_ms)
+
+    async def begin_deliveries(self, items: Sequence[OutboxItem], *, now_ms: int) -> set[str]:
+        """Note that the point of no return is next for all of these; the effects of those whose leases still hold."""
+        by_attempts: dict[int, list[str]] = {}
+        for item in items:
+            by_attempts.setdefault(item.attempts, []).append(item.effect_id)
+        begun: set[str] = set()
+        with store_errors():
+            async with self._engine.begin() as connection:
+                for attempts, effects in by_attempts.items():
+                    values = {"ids": effects, "as": self._holder, "nth": attempts, "now_ms": now_ms}
+                    begun |= set((await connection.execute(self._statements.begin, values)).scalars())
+        return begun
+
+    async def finish_all(self, endings: Sequence[Ending], *, now_ms: int) -> None:
+        """All of these are over, but for those whose lease was lost meanwhile: they are somebody else's to finish."""
+        assert not any(ending.state in WAITING for ending in endings)
+        rows = [
+            {
+                "id": ending.item.effect_id,
+                "as": self._holder,
+                "nth": ending.item.attempts,
+                "end": ending.state,
+                "why": ending.detail,
+                "now_ms": now_ms,
+            }
+            for ending in endings
+        ]
+        with store_errors():
+            async with self._engine.begin() as connection:
+                await connection.execute(self._statements.finish, rows)
 
     async def note_progress(self, item: OutboxItem, progress: str, *, now_ms: int) -> bool:
         """Keep what the next attempt must know (which parts went out)."""
@@ -247,41 +255,41 @@ class Outbox:
 
     async def finish(self, item: OutboxItem, state: OutboxState, detail: str, *, now_ms: int) -> bool:
         """The row is over: sent (`detail`: provider's id), failed or suppressed (`detail`: reason). False when the lease was lost."""
-        assert state not in _WAITING
+        assert state not in WAITING
         return await self._change(item, now_ms, state=state, detail=detail)
 
     async def postpone(self, item: OutboxItem, *, until_ms: int, reason: str, now_ms: int) -> bool:
         """Nothing went out; try again at `until_ms`."""
         return await self._change(item, now_ms, state=OutboxState.DUE, due_ms=until_ms, detail=reason, holder=None)
 
-    async def unreported(self, *, limit: int = 100) -> list[Outcome]:
-        """Finished rows that do not stand on the log yet, oldest first."""
-        columns = self._table.c
-        query = (
-            sa.select(
-                columns.effect_id,
-                columns.payload,
-                columns.correlation_id,
-                columns.state,
-                columns.detail,
-                columns.changed_ms.label("at_ms"),
-            )
-            .where(columns.reported.is_(False), columns.state.not_in(_WAITING))
-            .order_by(columns.changed_ms, columns.effect_id)
-            .limit(limit)
-        )
+    async def unreported(self, among: Sequence[str] | None = None, *, limit: int = 100) -> list[Outcome]:
+        """Finished rows that do not stand on the log yet, oldest first: `among` these, or up to `limit` of all.
+
+        All of them are found by looking at everything that waits, too.
+        """
+        statements = self._statements
+        query = statements.unreported if among is None else statements.unreported_among
+        values: dict[str, Any] = {"limit": limit} if among is None else {"ids": among}
         with store_errors():
             async with reading(self._engine) as connection:
-                rows = (await connection.execute(query)).mappings().all()
-        return [Outcome(**{**row, "state": OutboxState(row["state"])}) for row in rows]
+                rows = (await connection.execute(query, values)).all()
+        return [
+            Outcome(
+                effect_id=effect_id,
+                payload=payload,
+                correlation_id=correlation_id,
+                state=OutboxState(state),
+                detail=detail,
+                at_ms=at_ms,
+            )
+            for effect_id, payload, correlation_id, state, detail, at_ms in rows
+        ]
 
     async def mark_reported(self, effect_ids: Sequence[str]) -> None:
         """These outcomes stand on the log."""
         with store_errors():
             async with self._engine.begin() as connection:
-                await connection.execute(
-                    sa.update(self._table).where(self._table.c.effect_id.in_(effect_ids)).values(reported=True)
-                )
+                await connection.execute(self._statements.report, {"ids": effect_ids})
 
     async def prune(self, *, before_ms: int) -> int:
         """Forget reported rows that were last touched before; keep them at least as long as the log keeps what asked for them."""

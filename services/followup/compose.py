@@ -141,8 +141,8 @@ class FollowupService:
 
     def _wake(self) -> None:
         if self.intake.planned:
-            self.intake.planned = False
-            self.runner.wake()
+            self.runner.wake(over=self.intake.suppressed)
+            self.intake.planned = self.intake.suppressed = False
             self.announcer.wake()
 
     def _publisher_changed(self, ready: bool, why_not: str) -> None:

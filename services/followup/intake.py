@@ -60,7 +60,8 @@ class Intake:
         self._settings = settings
         self._clock = clock
         self.planned = False
-        """Whether mails were planned since somebody last made this False."""
+        self.suppressed = False
+        """Whether mails were planned, and whether some were not, since somebody last made these False."""
 
     @staticmethod
     def wants(record: Record) -> bool:
@@ -88,6 +89,7 @@ class Intake:
         await ledger.write(connection)
         await self._outbox.add_all(connection, ordered)
         self.planned = self.planned or bool(ordered)
+        self.suppressed = self.suppressed or any(item.state is OutboxState.SUPPRESSED for item in ordered)
 
     async def fold_deliveries(self, connection: AsyncConnection, folded: Sequence[Folded]) -> None:
         """Mail that came back: nothing more goes to an address where that is for good."""
