@@ -17,19 +17,28 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from io import BytesIO
 from time import monotonic
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 from pydantic import SecretStr
 
 from libs.common.errors import CentralinoError, OutageError, RefusedError
+from libs.common.smtp_session import Reply, SessionLostError, SmtpSession, is_yes
 
 CONNECT_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 30.0
 KEPT_IDLE_S: Final = 15.0
-KEPT_MAILS: Final = 50
+KEPT_MAILS: Final = 100
+# The large providers allow three at once and refuse the fourth.
+CONNECTIONS_MAX: Final = 3
+_RESET_TIMEOUT_S: Final = 5.0
+_QUIT_TIMEOUT_S: Final = 2.0
 _SERVICE_CLOSING: Final = 421
+_GO_ON: Final = 354
+
+# One that is not rendered yet, or the bytes that go over the wire.
+Mail = EmailMessage | bytes
 
 StartTls = Literal["offered", "required", "never"]
 Scope = Literal["sender", "recipient", "message"]
@@ -126,20 +135,24 @@ class SmtpResult:
 
 
 class SmtpTransport:
-    """Sends mails one at a time over one connection, which is kept for a run of mails and opened again when it is lost."""
+    """Sends mails over a few connections, which are kept for a run of mails and opened again when they are lost."""
 
-    def __init__(self, settings: SmtpSettings, *, tls_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        settings: SmtpSettings,
+        *,
+        tls_context: ssl.SSLContext | None = None,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
         """`tls_context`: in place of the system's certificate authorities."""
         self._settings = settings
         self._tls_context = tls_context
-        self._lock = asyncio.Lock()
-        self._client: aiosmtplib.SMTP | None = None
-        self._mails = 0
-        self._used_s = 0.0
+        self._room = asyncio.Semaphore(connections_max)
+        self._kept: list[tuple[SmtpSession, float]] = []
 
     async def send(
         self,
-        message: EmailMessage,
+        message: Mail,
         sender: str,
         recipients: Sequence[str],
         *,
@@ -152,104 +165,81 @@ class SmtpTransport:
         Raises SmtpRefusedError when nobody gets it, SmtpUnavailableError. A cancelled send may have been taken.
         """
         assert recipients, "a mail has a recipient"
-        content = render_message(message, international=_is_international(sender, recipients))
-        async with self._lock:
+        international = _is_international(sender, recipients)
+        content = message if isinstance(message, bytes) else render_message(message, international=international)
+        async with self._room:
+            session, begun = await self._begin(sender, recipients, international=international)
             clean = False
             try:
-                client = await self._ready_client()
-                try:
-                    result = await self._transact(client, content, sender, recipients, before_data)
-                except SmtpRefusedError:
-                    # Whatever part of the transaction the server still holds must not become part of the next one.
-                    clean = await _answers(client)
-                    raise
+                result = await _finish(session, begun, content, before_data)
                 clean = True
+            except SmtpRefusedError:
+                # Whatever part of the transaction the server still holds must not become part of the next one. One that waits for
+                # the content cannot be told that there is none.
+                clean = not begun.waiting and await session.reset(_RESET_TIMEOUT_S)
+                raise
             finally:
                 # Also after a cancellation: an answer that is still to come would be taken for that to the next command.
-                if not clean:
-                    self._drop()
-            self._mails += 1
-            self._used_s = monotonic()
+                self._give_back(session, clean=clean)
             return result
 
     async def check(self) -> None:
         """Reach the server and log in. Raises SmtpUnavailableError."""
-        async with self._lock:
-            await self._ready_client()
+        async with self._room:
+            session = self._take_kept()
+            if session is not None and not await session.reset(_RESET_TIMEOUT_S):
+                session.drop()
+                session = None
+            self._give_back(session or await self._connect(), clean=True)
 
     async def close(self) -> None:
         """Say good-bye to the server."""
-        async with self._lock:
-            client, self._client = self._client, None
-            if client is not None and client.is_connected:
-                try:
-                    await client.quit(timeout=2)
-                except aiosmtplib.SMTPException:
-                    client.close()
+        kept, self._kept = self._kept, []
+        await asyncio.gather(*(session.leave(_QUIT_TIMEOUT_S) for session, _ in kept))
 
-    async def _transact(
-        self,
-        client: aiosmtplib.SMTP,
-        content: bytes,
-        sender: str,
-        recipients: Sequence[str],
-        before_data: Callable[[], Awaitable[None]] | None,
-    ) -> SmtpResult:
-        international = _is_international(sender, recipients)
-        if international and not client.supports_extension("smtputf8"):
-            raise SmtpRefusedError("recipient", 553, "the mail server takes no international addresses", permanent=True)
-        encoding = "utf-8" if international else "ascii"
-        async with _outages("MAIL"):
+    async def _begin(
+        self, sender: str, recipients: Sequence[str], *, international: bool
+    ) -> tuple[SmtpSession, _Begun]:
+        session = self._take_kept()
+        if session is not None:
             try:
-                await client.mail(sender, options=["SMTPUTF8"] if international else None, encoding=encoding)
-            except aiosmtplib.SMTPResponseException as error:
-                raise _refusal("sender", error) from error
-        accepted: list[str] = []
-        refused: list[RefusedRecipient] = []
-        for address in recipients:
-            async with _outages("RCPT"):
-                try:
-                    await client.rcpt(address, encoding=encoding)
-                    accepted.append(address)
-                except aiosmtplib.SMTPResponseException as error:
-                    refusal = _refusal("recipient", error)
-                    refused.append(
-                        RefusedRecipient(
-                            address=address, code=refusal.code, reason=refusal.reason, permanent=refusal.permanent
-                        )
-                    )
-        if not accepted:
-            worst = next((one for one in refused if not one.permanent), refused[0])
-            raise SmtpRefusedError("recipient", worst.code, worst.reason, permanent=worst.permanent)
-        if before_data is not None:
-            await before_data()
-        async with _outages("DATA", outcome_unknown=True):
-            try:
-                reply = await client.data(content)
-            except aiosmtplib.SMTPResponseException as error:
-                raise _refusal("message", error) from error
-        return SmtpResult(accepted=tuple(accepted), refused=tuple(refused), reply=f"{reply.code} {reply.message}")
+                return session, await _begin(session, sender, recipients, international=international)
+            except SmtpUnavailableError:
+                # The server has closed it since it was used. Nothing can have been sent.
+                session.drop()
+            except BaseException:
+                self._give_back(session, clean=False)
+                raise
+        session = await self._connect()
+        try:
+            return session, await _begin(session, sender, recipients, international=international)
+        except BaseException:
+            self._give_back(session, clean=False)
+            raise
 
-    async def _ready_client(self) -> aiosmtplib.SMTP:
-        client = self._client
-        if client is not None:
-            fresh = monotonic() - self._used_s < KEPT_IDLE_S and self._mails < KEPT_MAILS
-            if fresh and await _answers(client):
-                return client
-            self._drop()
-        self._client = await self._connect()
-        self._mails = 0
-        self._used_s = monotonic()
-        return self._client
+    def _take_kept(self) -> SmtpSession | None:
+        now_s = monotonic()
+        while self._kept:
+            session, used_s = self._kept.pop()
+            if session.usable and now_s - used_s < KEPT_IDLE_S and session.mails < KEPT_MAILS:
+                return session
+            session.drop()
+        return None
 
-    async def _connect(self) -> aiosmtplib.SMTP:
+    def _give_back(self, session: SmtpSession, *, clean: bool) -> None:
+        if clean and session.usable:
+            self._kept.append((session, monotonic()))
+        else:
+            session.drop()
+
+    async def _connect(self) -> SmtpSession:
         settings = self._settings
         client = aiosmtplib.SMTP(
             hostname=settings.host,
             port=settings.port,
             use_tls=settings.implicit_tls,
             start_tls=False,
-            tls_context=self._tls_context,
+            tls_context=self._trust() if settings.implicit_tls else None,
             timeout=CONNECT_TIMEOUT_S,
         )
         try:
@@ -258,7 +248,7 @@ class SmtpTransport:
                 await client.ehlo()
                 if not settings.implicit_tls and settings.starttls != "never":
                     if client.supports_extension("starttls"):
-                        await client.starttls()
+                        await client.starttls(tls_context=self._trust())
                         await client.ehlo()
                     elif settings.starttls == "required":
                         raise SmtpUnavailableError("the mail server does not offer STARTTLS, which is required")
@@ -267,13 +257,83 @@ class SmtpTransport:
         except BaseException:
             client.close()
             raise
-        client.timeout = COMMAND_TIMEOUT_S
-        return client
+        return SmtpSession(
+            cast("asyncio.Transport", client.transport),  # uvloop's is one in all but name.
+            pipelining=client.supports_extension("pipelining"),
+            international=client.supports_extension("smtputf8"),
+        )
 
-    def _drop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+    def _trust(self) -> ssl.SSLContext:
+        # Reading the system's authorities takes longer than sending many mails.
+        if self._tls_context is None:
+            self._tls_context = ssl.create_default_context()
+        return self._tls_context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A transaction whose addresses were answered. `data`: the answer to DATA, where it was sent with them."""
+
+    recipients: Sequence[str]
+    mail: Reply
+    rcpt: Sequence[Reply]
+    data: Reply | None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the server waits for the content."""
+        return self.data is not None and self.data.code == _GO_ON
+
+
+async def _begin(session: SmtpSession, sender: str, recipients: Sequence[str], *, international: bool) -> _Begun:
+    if international and not session.international:
+        refused = Reply(553, "the mail server takes no international addresses")
+        return _Begun(recipients=recipients, mail=Reply(250, ""), rcpt=[refused] * len(recipients), data=None)
+    try:
+        mail, rcpt, data = await session.begin(
+            sender, recipients, international=international, timeout_s=COMMAND_TIMEOUT_S
+        )
+    except SessionLostError as error:
+        raise SmtpUnavailableError(f"{error} during MAIL and RCPT") from error
+    except ValueError as error:
+        raise SmtpRefusedError("recipient", 553, str(error), permanent=True) from error
+    return _Begun(recipients=recipients, mail=mail, rcpt=rcpt, data=data)
+
+
+async def _finish(
+    session: SmtpSession, begun: _Begun, content: bytes, before_data: Callable[[], Awaitable[None]] | None
+) -> SmtpResult:
+    if not is_yes(begun.mail):
+        raise _refusal("sender", begun.mail)
+    answers = list(zip(begun.recipients, begun.rcpt, strict=True))
+    accepted = tuple(address for address, reply in answers if is_yes(reply))
+    refused = []
+    for address, reply in answers:
+        if not is_yes(reply):
+            refusal = _refusal("recipient", reply)
+            refused.append(
+                RefusedRecipient(address=address, code=refusal.code, reason=refusal.reason, permanent=refusal.permanent)
+            )
+    if not accepted:
+        worst = next((one for one in refused if not one.permanent), refused[0])
+        raise SmtpRefusedError("recipient", worst.code, worst.reason, permanent=worst.permanent)
+    if begun.data is not None and begun.data.code != _GO_ON:
+        raise _refusal("message", begun.data)
+    if before_data is not None:
+        await before_data()
+    try:
+        data = begun.data or await session.go_on(COMMAND_TIMEOUT_S)
+    except SessionLostError as error:
+        raise SmtpUnavailableError(f"{error} during DATA") from error
+    if data.code != _GO_ON:
+        raise _refusal("message", data)
+    try:
+        reply = await session.hand_over(content, COMMAND_TIMEOUT_S)
+    except SessionLostError as error:
+        raise SmtpUnavailableError(f"{error} during the mail itself", outcome_unknown=True) from error
+    if not is_yes(reply):
+        raise _refusal("message", reply)
+    return SmtpResult(accepted=accepted, refused=tuple(refused), reply=f"{reply.code} {reply.text}")
 
 
 def open_transport(url: SecretStr | None) -> SmtpTransport | None:
@@ -295,7 +355,7 @@ def render_message(message: EmailMessage, *, international: bool = False) -> byt
 
 
 @asynccontextmanager
-async def _outages(during: str, *, outcome_unknown: bool = False) -> AsyncIterator[None]:
+async def _outages(during: str) -> AsyncIterator[None]:
     """Whatever is no answer about this mail becomes SmtpUnavailableError."""
     try:
         yield
@@ -304,27 +364,15 @@ async def _outages(during: str, *, outcome_unknown: bool = False) -> AsyncIterat
     except aiosmtplib.SMTPResponseException as error:
         raise SmtpUnavailableError(f"the mail server answered {error.code} to {during}") from error
     except (aiosmtplib.SMTPException, OSError) as error:
-        kind = type(error).__name__
-        raise SmtpUnavailableError(f"{kind} during {during}", outcome_unknown=outcome_unknown) from error
+        raise SmtpUnavailableError(f"{type(error).__name__} during {during}") from error
 
 
 def _is_international(sender: str, recipients: Sequence[str]) -> bool:
     return not all(address.isascii() for address in (sender, *recipients))
 
 
-def _refusal(scope: Scope, error: aiosmtplib.SMTPResponseException) -> SmtpRefusedError:
+def _refusal(scope: Scope, reply: Reply) -> SmtpRefusedError:
     """The server's no. Raises SmtpUnavailableError where it only says that it is going down (421)."""
-    if error.code == _SERVICE_CLOSING or not 400 <= error.code < 600:
-        raise SmtpUnavailableError(f"the mail server answered {error.code} to the {scope}") from error
-    return SmtpRefusedError(scope, error.code, error.message, permanent=error.code >= 500)
-
-
-async def _answers(client: aiosmtplib.SMTP) -> bool:
-    """Whether a kept connection still works; forgets what was begun on it."""
-    if not client.is_connected:
-        return False
-    try:
-        await client.rset(timeout=5)
-    except (aiosmtplib.SMTPException, OSError):
-        return False
-    return True
+    if reply.code == _SERVICE_CLOSING or not 400 <= reply.code < 600:
+        raise SmtpUnavailableError(f"the mail server answered {reply.code} to the {scope}")
+    return SmtpRefusedError(scope, reply.code, reply.text, permanent=reply.code >= 500)

@@ -15,7 +15,7 @@ from typing import Final, Self, cast
 _MESSAGE_ID: Final = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?<([^>@]+)@", re.IGNORECASE | re.MULTILINE)
 _END: Final = b"\r\n.\r\n"
 _GREETING: Final = b"220 localhost ESMTP\r\n"
-_EXTENSIONS: Final = b"250-localhost\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 50000000\r\n"
+_EXTENSIONS: Final = b"250-localhost\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 50000000\r\n"
 _OK: Final = b"250 2.0.0 OK\r\n"
 _ANSWERS: Final = {b"EHLO": _EXTENSIONS, b"DATA": b"354 go on\r\n", b"QUIT": b"221 2.0.0 bye\r\n"}
 

@@ -63,12 +63,14 @@ class _Refusal:
 class MailServer:
     """An SMTP server on 127.0.0.1, on one port as long as the object lives.
 
-    With `login` (user, password) it wants that login before it takes a mail. Its methods may be called from any thread.
+    With `login` (user, password) it wants that login before it takes a mail; with `pipelining` it says that several commands may come at
+    once. Its methods may be called from any thread.
     """
 
-    def __init__(self, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, login: tuple[str, str] | None = None, *, pipelining: bool = False) -> None:
         """Not started yet; `start` or the context manager does that."""
         self._login = login
+        self.pipelining = pipelining
         self._lock = threading.Lock()
         self._mails: list[ReceivedMail] = []
         self._refusals: list[_Refusal] = []
@@ -206,6 +208,12 @@ class _Handler:
 
     def __init__(self, mail_server: MailServer) -> None:
         self._mail_server = mail_server
+
+    async def handle_EHLO(  # noqa: N802  # the name that aiosmtpd calls
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [responses[0], "250-PIPELINING", *responses[1:]] if self._mail_server.pipelining else responses
 
     async def handle_MAIL(  # noqa: N802  # the name that aiosmtpd calls
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from pathlib import Path
@@ -19,6 +19,13 @@ from tests.support.waiting import eventually
 SENDER = "care@shop.example"
 LUCA = "luca@example.com"
 ANNA = "anna@example.com"
+
+
+@pytest.fixture(params=[False, True], ids=["step by step", "pipelining"])
+def mail_server(request: pytest.FixtureRequest) -> Iterator[MailServer]:
+    """A running mail server, with and without PIPELINING."""
+    with MailServer(pipelining=request.param) as server:
+        yield server
 
 
 def a_mail(subject: str = "Grazie") -> EmailMessage:
@@ -161,7 +168,25 @@ async def test_a_server_that_went_and_came_back_between_two_mails_is_not_noticed
     assert [mail.subject for mail in mail_server.mails] == ["1", "3", "4"]
 
 
-async def test_many_at_once_go_out_one_after_the_other(mail_server: MailServer) -> None:
+async def test_bytes_go_out_as_they_are(mail_server: MailServer) -> None:
+    content = b"To: luca@example.com\r\nSubject: x\r\n\r\n.\r\n..two\nno end"
+    async with transport_to(mail_server.url) as transport:
+        await transport.send(content, SENDER, [LUCA])
+
+    assert mail_server.mails[0].content == b"To: luca@example.com\r\nSubject: x\r\n\r\n.\r\n..two\r\nno end\r\n"
+
+
+async def test_an_address_that_would_be_a_command_is_refused(mail_server: MailServer) -> None:
+    async with transport_to(mail_server.url) as transport:
+        with pytest.raises(SmtpRefusedError) as refusal:
+            await transport.send(a_mail(), SENDER, ["luca@example.com>\r\nRCPT TO:<anna@example.com"])
+        await transport.send(a_mail(), SENDER, [LUCA])
+
+    assert refusal.value.permanent
+    assert [mail.recipients for mail in mail_server.mails] == [(LUCA,)]
+
+
+async def test_many_at_once_go_out_over_few_connections(mail_server: MailServer) -> None:
     async with transport_to(mail_server.url) as transport:
         await asyncio.gather(*(transport.send(a_mail(str(number)), SENDER, [LUCA]) for number in range(60)))
 
