@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +17,7 @@ from babel.dates import format_timedelta
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from libs.common.events.followup import MailKind
-from libs.common.mail_headers import MessageIds
+from libs.common.mail_writer import address_header, ids_header, text_header, write_mail
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _REFERENCES_MAX: Final = 20
@@ -63,32 +61,43 @@ class Renderer:
     """Makes letters into mails."""
 
     def __init__(self) -> None:
-        self._templates = Environment(
+        environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates = {name: environment.get_template(name) for name in environment.list_templates()}
 
-    def render(self, letter: Letter) -> EmailMessage:
-        """The mail of a letter."""
-        mail = EmailMessage(policy=SMTP)
-        name, address = parseaddr(letter.sender)
-        mail["From"] = _address(name, address)
-        mail["To"] = _address(letter.to_name or "", letter.to_address)
+    def render(self, letter: Letter) -> bytes:
+        """The mail of a letter, as it goes over the wire. Raises ValueError or MessageError for an address that cannot be written to."""
+        name, address = split_address(letter.sender)
+        headers = [
+            ("From", address_header(name, address)),
+            ("To", address_header(letter.to_name or "", letter.to_address)),
+        ]
         if letter.reply_to:
-            mail["Reply-To"] = _address(*parseaddr(letter.reply_to))
-        mail["Subject"] = _subject(letter)
-        mail["Date"] = format_datetime(datetime.fromtimestamp(letter.sent_ms / 1000, UTC))
-        mail["Message-ID"] = message_id(letter.effect_id, letter.sender)
+            headers.append(("Reply-To", address_header(*split_address(letter.reply_to))))
+        headers += [
+            ("Subject", text_header(_subject(letter))),
+            ("Date", format_datetime(datetime.fromtimestamp(letter.sent_ms / 1000, UTC))),
+            ("Message-ID", message_id(letter.effect_id, letter.sender)),
+        ]
         if letter.in_reply_to:
-            mail["In-Reply-To"] = MessageIds("In-Reply-To", [_bracketed(letter.in_reply_to)])
-            chain = dict.fromkeys(map(_bracketed, (*letter.references, letter.in_reply_to)))
-            mail["References"] = MessageIds("References", [*chain][-_REFERENCES_MAX:])
-        mail["Auto-Submitted"] = _AUTO_SUBMITTED[letter.kind]
-        # Exchange knows no Auto-Submitted and would answer with "out of office".
-        mail["X-Auto-Response-Suppress"] = "All"
+            answered = _bracketed(letter.in_reply_to)
+            chain = dict.fromkeys((*map(_bracketed, letter.references), answered))
+            for header, value in (
+                ("In-Reply-To", ids_header([answered])),
+                ("References", ids_header([*chain][-_REFERENCES_MAX:])),
+            ):
+                if value:
+                    headers.append((header, value))
+        headers += [
+            ("Auto-Submitted", _AUTO_SUBMITTED[letter.kind]),
+            # Exchange knows no Auto-Submitted and would answer with "out of office".
+            ("X-Auto-Response-Suppress", "All"),
+        ]
         words = {
             "name": letter.to_name,
             "agent": letter.agent_name,
@@ -98,19 +107,23 @@ class Renderer:
             "language": letter.language,
         }
         stem = f"{letter.kind.value}.{letter.language}"
-        mail.set_content(self._templates.get_template(f"{stem}.txt").render(words))
-        mail.add_alternative(self._templates.get_template(f"{stem}.html").render(words), subtype="html")
-        return mail
+        return write_mail(
+            headers,
+            self._templates[f"{stem}.txt"].render(words),
+            self._templates[f"{stem}.html"].render(words),
+            boundary=letter.effect_id,
+        )
+
+
+@lru_cache(maxsize=64)
+def split_address(configured: str) -> tuple[str, str]:
+    """Name and plain address of what is configured (`Shop <care@shop.example>`)."""
+    return parseaddr(configured)
 
 
 def message_id(effect_id: str, sender: str) -> str:
     """`<effect@domain of the sender>`: the same for every attempt."""
-    return f"<{effect_id}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
-
-
-def _address(name: str, address: str) -> Address:
-    clean = " ".join(name.split())
-    return Address(display_name=clean, addr_spec=address)
+    return f"<{effect_id}@{split_address(sender)[1].rpartition('@')[2] or 'localhost'}>"
 
 
 def _subject(letter: Letter) -> str:
@@ -126,6 +139,7 @@ def _bracketed(text: str) -> str:
     return f"<{bare}>"
 
 
+@lru_cache(maxsize=1_024)
 def _duration(duration_ms: int | None, language: str) -> str | None:
     """How long, as people say it: `20 minutes`, `1 ora`, `90 minutes`, `5 hours`; never less than what was promised."""
     if duration_ms is None:

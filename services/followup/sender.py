@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from email.errors import MessageError
-from email.message import EmailMessage
-from email.utils import parseaddr
 from typing import Final, Protocol
 
 import msgspec
@@ -30,16 +28,18 @@ from libs.common.logging import correlated, get_logger
 from libs.common.metrics import Metrics
 from libs.common.outbox import REASON_UNKNOWN, OutboxItem, OutboxState, Outcome
 from libs.common.outbox_runner import BeginDelivery, Later, Refused, Result, Sent
-from libs.common.smtp import SmtpRefusedError, SmtpResult, SmtpUnavailableError
+from libs.common.smtp import Mail, SmtpRefusedError, SmtpResult, SmtpUnavailableError
 from libs.common.store import reading, store_errors
+from libs.common.together import Together
 from services.followup.intake import MailOrder, note_bounce
-from services.followup.render import Letter, Renderer, message_id
+from services.followup.render import Letter, Renderer, message_id, split_address
 from services.followup.store.tables import bounces
 
 SOURCE: Final = "centralino/followup"
 PART: Final = "smtp"
 _GREYLISTED_MS: Final = 60_000
 _decoder: Final = msgspec.json.Decoder(MailOrder)
+_BOUNCED: Final = sa.select(bounces.c.address).where(bounces.c.address.in_(sa.bindparam("addresses", expanding=True)))
 
 
 class SmtpMissingError(OutageError):
@@ -55,7 +55,7 @@ class MailTransport(Protocol):
 
     async def send(
         self,
-        message: EmailMessage,
+        message: Mail,
         sender: str,
         recipients: Sequence[str],
         *,
@@ -95,6 +95,7 @@ class MailSender:
         self._health = health
         self._metrics = metrics
         self._renderer = Renderer()
+        self._bounced = Together(self._find_bounced)
         self._answering = False
 
     async def gate(self) -> None:
@@ -127,7 +128,7 @@ class MailSender:
         sender = self._settings.sender
         if sender is None or self._transport is None:
             return Refused(reason="disabled", state=OutboxState.SUPPRESSED)
-        if await self._has_bounced(order.address):
+        if await self._bounced.ask(order.address):
             # Between the plan and now: the follow-up waits for its delay.
             return Refused(reason="bounced", state=OutboxState.SUPPRESSED)
         try:
@@ -140,7 +141,7 @@ class MailSender:
                 raise LeaseLostError
 
         try:
-            await self._transport.send(mail, parseaddr(sender)[1], [order.address], before_data=before_data)
+            await self._transport.send(mail, split_address(sender)[1], [order.address], before_data=before_data)
         except LeaseLostError:
             return Later(reason="another process took this mail over")
         except SmtpRefusedError as error:
@@ -183,11 +184,12 @@ class MailSender:
             return Refused(reason=REASON_UNKNOWN)
         return Later(reason="smtp-unavailable", outage=True)
 
-    async def _has_bounced(self, address: str) -> bool:
+    async def _find_bounced(self, addresses: Sequence[str]) -> list[bool]:
+        """Which of the addresses mail came back from for good."""
         with store_errors():
             async with reading(self._engine) as connection:
-                query = sa.select(bounces.c.address).where(bounces.c.address == address)
-                return (await connection.execute(query)).first() is not None
+                found = set((await connection.execute(_BOUNCED, {"addresses": sorted(set(addresses))})).scalars())
+        return [address in found for address in addresses]
 
     async def report(self, outcomes: Sequence[Outcome]) -> None:
         """Put what became of mails on the log; a report's id is the same when it is repeated."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from email.message import EmailMessage
+from email import message_from_bytes
 
-from libs.common.smtp import SmtpRefusedError, SmtpResult, SmtpUnavailableError
+from libs.common.smtp import Mail, SmtpRefusedError, SmtpResult, SmtpUnavailableError
 from tests.simulation.connection import Sky
 from tests.simulation.process import Process
 from tests.simulation.trouble import Troubles
@@ -43,7 +43,7 @@ class SimulatedTransport:
 
     async def send(
         self,
-        message: EmailMessage,
+        message: Mail,
         sender: str,
         recipients: Sequence[str],
         *,
@@ -65,7 +65,8 @@ class SimulatedTransport:
         await self._travel()
         if sky.happens(trouble.mail_lost):
             raise troubles.note_failure("mail lost", SmtpUnavailableError("cut off", outcome_unknown=True))
-        box.taken.extend((recipient, str(message["Message-ID"])) for recipient in recipients)
+        headers = message_from_bytes(message) if isinstance(message, bytes) else message
+        box.taken.extend((recipient, str(headers["Message-ID"])) for recipient in recipients)
         if sky.happens(trouble.crash_at_mail):
             await troubles.crash(self._process)
         await self._travel()

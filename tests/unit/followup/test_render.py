@@ -6,7 +6,6 @@ from email import message_from_bytes, policy
 import pytest
 
 from libs.common.events.followup import MailKind
-from libs.common.smtp import render_message
 from services.followup.render import Letter, Renderer
 
 LETTER = Letter(
@@ -27,7 +26,7 @@ LETTER = Letter(
 
 def rendered(letter: Letter):
     """What a mail program sees of it."""
-    return message_from_bytes(render_message(Renderer().render(letter)), policy=policy.default)
+    return message_from_bytes(Renderer().render(letter), policy=policy.default)
 
 
 def test_the_follow_up_names_agent_and_subject_in_text_and_html() -> None:
@@ -53,7 +52,7 @@ def test_the_headers_keep_the_thread_and_keep_machines_quiet() -> None:
 
 def test_a_long_message_id_stays_one_that_mail_programs_know() -> None:
     long_id = f"<{'a' * 120}@eurprd08.prod.outlook.example>"
-    raw = render_message(Renderer().render(replace(LETTER, in_reply_to=long_id)))
+    raw = Renderer().render(replace(LETTER, in_reply_to=long_id))
     assert f"In-Reply-To: {long_id}\r\n".encode() in raw
 
 
