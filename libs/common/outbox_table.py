@@ -53,7 +53,6 @@ class OutboxStatements:
 
     def __init__(self, table: sa.Table) -> None:
         columns = table.c
-        these = columns.effect_id.in_(sa.bindparam("ids", expanding=True))
         now_ms: sa.BindParameter[int] = sa.bindparam("now_ms")
         # One question for each state: for all at once, the database would look at every row that waits.
         self.next_due = sa.select(
@@ -77,6 +76,13 @@ class OutboxStatements:
             .limit(sa.bindparam("limit"))
             .with_for_update(skip_locked=True)  # SQLite has no such clause and needs none: its writers take turns.
         )
+        self._change(table)
+        self._report(table)
+
+    def _change(self, table: sa.Table) -> None:
+        columns = table.c
+        these = columns.effect_id.in_(sa.bindparam("ids", expanding=True))
+        now_ms: sa.BindParameter[int] = sa.bindparam("now_ms")
         self.give_up = (
             sa.update(table)
             .where(these, columns.state == OutboxState.DELIVERING)
@@ -110,6 +116,10 @@ class OutboxStatements:
             )
             .values(state=sa.bindparam("end"), detail=sa.bindparam("why"), changed_ms=now_ms)
         )
+
+    def _report(self, table: sa.Table) -> None:
+        columns = table.c
+        these = columns.effect_id.in_(sa.bindparam("ids", expanding=True))
         finished = (
             sa.select(
                 columns.effect_id,
