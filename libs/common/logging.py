@@ -7,6 +7,7 @@ customer's words. `configure_logging` is called once by `main`; everybody else c
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -19,6 +20,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 from libs.common.errors import CentralinoError
+from libs.common.log_lines import LogLines
 
 FORBIDDEN_FIELDS: Final = frozenset({"text", "body", "subject", "html", "content", "comment", "summary", "password"})
 """Names of fields that are dropped from every line, whoever wrote it."""
@@ -34,6 +36,7 @@ _TELLING_ERRORS: Final = (
     TypeError,
     NotImplementedError,
 )
+_URGENT_LEVELS: Final = frozenset({"warning", "error", "critical"})
 _FRAMES_MAX: Final = 40
 _REPEATING: Final = frozenset({"aiokafka"})
 _REPEAT_S: Final = 60.0
@@ -77,6 +80,7 @@ def configure_logging(level: str = "info", *, stream: TextIO | None = None) -> N
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise ValueError(f"unknown log level {level!r}")
+    lines = LogLines(stream or sys.stderr, at_once=stream is not None)
     shared = (
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -88,14 +92,16 @@ def configure_logging(level: str = "info", *, stream: TextIO | None = None) -> N
             structlog.stdlib.filter_by_level,
             structlog.stdlib.PositionalArgumentsFormatter(),
             *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            _render_exception,
+            drop_forbidden_fields,
+            _Write(lines),
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         # Cached loggers would keep the configuration of the first call for ever.
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _LibraryHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -103,7 +109,7 @@ def configure_logging(level: str = "info", *, stream: TextIO | None = None) -> N
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _render_exception,
                 drop_forbidden_fields,
-                structlog.processors.JSONRenderer(default=_describe_type, ensure_ascii=False),
+                _render_line,
             ],
         )
     )
@@ -156,6 +162,32 @@ class RepeatedLines(logging.Filter):
         if held_back:
             record.msg, record.args = f"{record.getMessage()} (and {held_back} more like this)", ()
         return True
+
+
+class _Write:
+    """The end of the way of our own lines. They do not go through `logging`, which takes longer than the rest of it."""
+
+    def __init__(self, lines: LogLines) -> None:
+        self._lines = lines
+
+    def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+        self._lines.write(_render_line(logger, method, event), urgent=event.get("level") in _URGENT_LEVELS)
+        raise structlog.DropEvent
+
+
+class _LibraryHandler(logging.Handler):
+    """The end of the way of libraries' lines."""
+
+    def __init__(self, lines: LogLines) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it."""
+        try:
+            self._lines.write(self.format(record), urgent=record.levelno >= logging.WARNING)
+        except Exception:  # As `logging` wants it: a line that cannot be written must not end what wrote it.
+            self.handleError(record)
 
 
 def drop_forbidden_fields(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -233,6 +265,13 @@ def _render_exception(_logger: object, _method: str, event: MutableMapping[str, 
     return event
 
 
+def _render_line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    return _encode(event)
+
+
 def _describe_type(value: object) -> str:
     # An unknown object's repr may hold anything that a customer wrote.
     return f"<{type(value).__qualname__}>"
+
+
+_encode: Final = json.JSONEncoder(default=_describe_type, ensure_ascii=False).encode

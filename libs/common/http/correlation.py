@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from itertools import count
 from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final
@@ -73,6 +74,8 @@ class CorrelationMiddleware:
         self._in_flight = 0
         self._metrics = metrics
         metrics.http_requests_in_flight.labels(service).set_function(lambda: self._in_flight)
+        # Nobody can do anything with an id, so that it need not be one that nobody can guess; only its beginning is random.
+        self._ids = map(f"cor_{token_hex(6)}{{:012x}}".format, count())
         # Looking up a child by its labels costs more than counting.
         self._counters: dict[tuple[str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {}
@@ -86,7 +89,7 @@ class CorrelationMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        correlation_id = _requested_id(scope) or f"cor_{token_hex(12)}"
+        correlation_id = _requested_id(scope) or next(self._ids)
         with correlated(correlation_id, service=self._service):
             if scope["type"] == "http":
                 await self._handle_request(scope, receive, _Answer(send, correlation_id))

@@ -13,10 +13,11 @@ from urllib.parse import unquote_to_bytes
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from services.ingest.channels.port import MalformedError
+from services.ingest.channels.port import InboundRequest, MalformedError
 from services.ingest.channels.text import decode_text
 
 FIELDS_MAX: Final = 1_000
+_MEMO: Final = "form"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,17 @@ class Form:
         return {decode_text(key, "utf-8"): decode_text(value, "utf-8") for key, value in self.pairs}
 
 
+def read_form(request: InboundRequest) -> Form:
+    """The form in a request's body; a missing content type is read as urlencoded. Parsed once, however often it is asked for.
+
+    Raises MalformedError as `parse_form` does.
+    """
+    form = request.memo.get(_MEMO)
+    if form is None:
+        form = request.memo[_MEMO] = parse_form(request.headers, request.body)
+    return form
+
+
 def parse_form(headers: Mapping[str, str], body: bytes) -> Form:
     """The form in the body, by its content type; a missing content type is read as urlencoded.
 
@@ -69,9 +81,14 @@ def parse_urlencoded(body: bytes) -> tuple[tuple[bytes, bytes], ...]:
     pairs = []
     for part in body.split(b"&"):
         if part:
-            name, _, value = part.replace(b"+", b" ").partition(b"=")
-            pairs.append((unquote_to_bytes(name), unquote_to_bytes(value)))
+            name, _, value = part.partition(b"=")
+            pairs.append((_unquote(name), _unquote(value)))
     return tuple(pairs)
+
+
+def _unquote(quoted: bytes) -> bytes:
+    spaced = quoted.replace(b"+", b" ")
+    return unquote_to_bytes(spaced) if b"%" in spaced else spaced
 
 
 def _parse_multipart(body: bytes, boundary: bytes) -> Form:

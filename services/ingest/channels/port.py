@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from libs.common.errors import OutageError, RefusedError
 
@@ -85,7 +85,7 @@ class InboundRequest:
     """A webhook call. `url` is the public URL, query included, exactly as the provider called it (rebuilt behind a proxy).
 
     `query`: decoded pairs in their order. `headers`: names in lower case. `body`: the raw bytes, as they came. `remote`: the
-    caller's address, where known.
+    caller's address, where known. `memo`: what was read out of it once, for who asks again.
     """
 
     method: str
@@ -94,6 +94,7 @@ class InboundRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     remote: str | None = None
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from libs.common.events.outbound import (
     MessageSent,
     ReplyRequested,
 )
-from services.ingest.channels.form import Form, parse_form, parse_urlencoded
+from services.ingest.channels.form import read_form
 from services.ingest.channels.handles import identifier_handle, phone_handle, sms_handle, unique_handles
 from services.ingest.channels.port import (
     REFUSAL_STATUS,
@@ -87,9 +87,7 @@ class TwilioChannel:
 def _parameters(request: InboundRequest) -> Parameters:
     if request.method == "GET":
         return dict(request.query)
-    if not request.headers.get("content-type"):
-        return Form(pairs=parse_urlencoded(request.body)).texts()
-    return parse_form(request.headers, request.body).texts()
+    return read_form(request).texts()
 
 
 def _message(sid: str, parameters: Parameters, account: AccountContext, now_ms: int, raw: bytes) -> Normalised:

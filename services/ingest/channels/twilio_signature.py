@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from services.ingest.channels.form import parse_form, parse_urlencoded
+from services.ingest.channels.form import read_form
 from services.ingest.channels.port import InboundRequest, MalformedError, SignatureInvalidError
 
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
@@ -57,9 +57,7 @@ def read_pairs(request: InboundRequest) -> tuple[tuple[bytes, bytes], ...]:
     if request.method == "GET" or not request.body:
         return ()
     try:
-        if not request.headers.get("content-type"):
-            return parse_urlencoded(request.body)
-        return parse_form(request.headers, request.body).pairs
+        return read_form(request).pairs
     except MalformedError as error:
         raise SignatureInvalidError("the body is not a form, and there is no bodySHA256") from error
 
