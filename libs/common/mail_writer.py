@@ -1,25 +1,30 @@
-"""Writes plain mails as bytes: text and HTML side by side, and the headers that a firm's mail has.
+"""Writes mails as bytes: text and HTML side by side, files beside them, and the headers that a firm's mail has.
 
-For mails without attachments, of which all parts are known. The standard library's email package parses and folds every header as if it
-came from anywhere, which costs more than all else that becomes of the mail. Formats: RFC 5322 (headers), RFC 2047 (words that are
-not ASCII), RFC 2045 and 2046 (bodies). Pure. Used by whoever sends.
+For mails of which all parts are known. The standard library's email package parses and folds every header as if it came from anywhere,
+which costs more than all else that becomes of the mail. Formats: RFC 5322 (headers), RFC 2047 (words that are not ASCII),
+RFC 2045 and 2046 (bodies), RFC 2231 (names of files). Pure. Used by whoever sends.
 """
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from binascii import b2a_qp
 from collections.abc import Sequence
+from dataclasses import dataclass
 from email.headerregistry import Address
 from functools import lru_cache
 from typing import Final
+from urllib.parse import quote
 
 _LINE_CHARS: Final = 76
 # An encoded word has 75 characters at most: 12 around it, and base64 makes four of three.
 _WORD_BYTES: Final = 45
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*")
 _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_CONTENT_TYPE: Final = re.compile(r"[a-z0-9]+/[a-z0-9.+-]+")
+_CHARSET: Final = "utf-8''"
+_CHUNK_CHARS: Final = 60
 _ID: Final = re.compile(r"<[\x21-\x3b\x3d\x3f-\x7e]+>")
 _DOT_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u00a1-\U0010ffff-]+"
 _PLAIN_ADDRESS: Final = re.compile(
@@ -29,16 +34,33 @@ _PLAIN_ADDRESS: Final = re.compile(
 Header = tuple[str, str]
 
 
-def write_mail(headers: Sequence[Header], text: str, html: str, *, boundary: str) -> bytes:
-    """The mail, with CRLF. `headers`: names, and values as the functions below make them. `boundary`: letters and digits, another for
-    each mail.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailFile:
+    """A file of a mail. `name`: one line. `content_type`: what is none counts as bytes of any kind."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+def write_mail(
+    headers: Sequence[Header], text: str, html: str, *, boundary: str, files: Sequence[MailFile] = ()
+) -> bytes:
+    """The mail, with CRLF and, but for addresses that are not, in ASCII. `headers`: names, and values as the functions below make them.
+    `boundary`: letters, digits and underscores, another for each mail.
     """
-    # No quoted-printable line holds "=_", and no header of a part.
-    mark = f"=_{boundary}"
-    lines = [f"{name}: {value}" for name, value in headers]
-    lines += ["MIME-Version: 1.0", f'Content-Type: multipart/alternative;\r\n boundary="{mark}"', "", f"--{mark}"]
-    parts = ["\r\n".join(lines), _part("plain", text), f"--{mark}", _part("html", html), f"--{mark}--", ""]
-    return "\r\n".join(parts).encode()
+    # No quoted-printable or base64 line holds "=_", and no header of a part.
+    inner, outer = f"=_{boundary}", f"=_f_{boundary}"
+    lines = [*(f"{name}: {value}" for name, value in headers), "MIME-Version: 1.0"]
+    if files:
+        lines += [f'Content-Type: multipart/mixed;\r\n boundary="{outer}"', "", f"--{outer}"]
+    lines += [f'Content-Type: multipart/alternative;\r\n boundary="{inner}"', "", f"--{inner}"]
+    lines += [_part("plain", text), f"--{inner}", _part("html", html), f"--{inner}--", ""]
+    if not files:
+        return "\r\n".join(lines).encode()
+    parts = ["\r\n".join(lines).encode()]
+    parts += [b"--%b\r\n%b" % (outer.encode(), _file(file)) for file in files]
+    return b"".join((*parts, b"--%b--\r\n" % outer.encode()))
 
 
 def address_header(display_name: str, address: str) -> str:
@@ -101,4 +123,31 @@ def _part(subtype: str, text: str) -> str:
         encoding = "quoted-printable"
     return (
         f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{content}\r\n'
+    )
+
+
+def _file(file: MailFile) -> bytes:
+    content_type = file.content_type.lower()
+    # Of a mail or a part only the bytes go out, so that nothing in them is taken for a part of this mail.
+    if _CONTENT_TYPE.fullmatch(content_type) is None or content_type.startswith(("message/", "multipart/")):
+        content_type = "application/octet-stream"
+    lines = [
+        f"Content-Type: {content_type}",
+        f"Content-Disposition: attachment;{_file_name(file.name)}",
+        "Content-Transfer-Encoding: base64",
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode() + encodebytes(file.content).replace(b"\n", b"\r\n")
+
+
+def _file_name(name: str) -> str:
+    if len(name) < _LINE_CHARS - 20 and _ATOMS.fullmatch(name):
+        return f'\r\n filename="{name}"'
+    quoted = quote(name, safe="", errors="replace")
+    chunks = [quoted[start : start + _CHUNK_CHARS] for start in range(0, len(quoted), _CHUNK_CHARS)] or [""]
+    if len(chunks) == 1:
+        return f"\r\n filename*={_CHARSET}{quoted}"
+    return ";".join(
+        f"\r\n filename*{number}*={'' if number else _CHARSET}{chunk}" for number, chunk in enumerate(chunks)
     )

@@ -8,15 +8,12 @@ from __future__ import annotations
 import html
 from datetime import UTC, datetime
 from email.errors import MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
 from libs.common.events.message import Attachment
 from libs.common.events.outbound import ReplyRequested
-from libs.common.mail_headers import MessageIds
+from libs.common.mail_writer import MailFile, address_header, ids_header, text_header, write_mail
 from libs.common.smtp import SmtpRefusedError
 from services.ingest.channels.email_headers import parse_addresses, parse_message_id
 from services.ingest.channels.handles import handle_address, mail_address
@@ -61,7 +58,7 @@ class MailSender:
         except SmtpRefusedError as error:
             reason = clean_line(f"The mail server refused it: {error.code} {error.reason}", 300)
             raise SendRefusedError(reason, permanent=error.permanent) from error
-        return SendOutcome(provider_ids=(str(message["Message-ID"]),))
+        return SendOutcome(provider_ids=(reply_message_id(reply, sender[0].address.partition("@")[2]),))
 
 
 async def read_files(reply: ReplyRequested, means: Means) -> list[ReplyFile]:
@@ -75,45 +72,49 @@ async def read_files(reply: ReplyRequested, means: Means) -> list[ReplyFile]:
     return files
 
 
-def build_reply(reply: ReplyRequested, account: AccountContext, files: list[ReplyFile]) -> EmailMessage:
-    """The mail. The same reply gives the same headers at every attempt.
+def reply_message_id(reply: ReplyRequested, domain: str) -> str:
+    """The Message-ID of a reply's mail: the same at every attempt."""
+    return f"<{reply.message_id}@{domain}>"
 
-    There is no Auto-Submitted header: a person wrote it. `account.address` and the reply's handle are mail addresses.
+
+def build_reply(reply: ReplyRequested, account: AccountContext, files: list[ReplyFile]) -> bytes:
+    """The mail as it goes over the wire. The same reply gives the same headers at every attempt.
+
+    There is no Auto-Submitted header: a person wrote it. `account.address` and the reply's handle are mail addresses. Raises ValueError,
+    IndexError or MessageError for an address that no header can hold.
     """
     (sender, *_) = parse_addresses(account.address)
     recipient = handle_address(reply.handle, "mailto") or ""
-    domain = sender.address.partition("@")[2]
-    message = EmailMessage(policy=SMTP)
-    message["From"] = _address(account.from_name or sender.name, sender.address)
-    message["To"] = _address(reply.name, recipient)
-    message["Subject"] = _subject(reply.subject)
-    message["Date"] = format_datetime(datetime.fromtimestamp(reply.requested_ms // 1000, UTC))
-    message["Message-ID"] = f"<{reply.message_id}@{domain}>"
+    headers = [
+        ("From", address_header(clean_line(account.from_name or sender.name or "", 200), sender.address)),
+        ("To", address_header(clean_line(reply.name or "", 200), recipient)),
+        ("Subject", text_header(_subject(reply.subject))),
+        ("Date", format_datetime(datetime.fromtimestamp(reply.requested_ms // 1000, UTC))),
+        ("Message-ID", reply_message_id(reply, sender.address.partition("@")[2])),
+    ]
     answered = parse_message_id(reply.email_in_reply_to)
     references = [found for text in reply.email_references if (found := parse_message_id(text)) is not None]
     if answered is not None:
-        message["In-Reply-To"] = MessageIds("In-Reply-To", [answered])
+        headers.append(("In-Reply-To", ids_header([answered])))
         references = [*(one for one in references if one != answered), answered]
     if len(references) > _REFERENCES_MAX:
         references = [references[0], *references[1 - _REFERENCES_MAX :]]
     if references:
-        message["References"] = MessageIds("References", references)
-    message.set_content(reply.text)
-    message.add_alternative(_html(reply.text), subtype="html")
-    for attachment, content in files:
-        maintype, _, subtype = attachment.content_type.partition("/")
-        if not (maintype.isalnum() and subtype.replace("-", "").replace(".", "").replace("+", "").isalnum()):
-            maintype, subtype = "application", "octet-stream"
-        if maintype in ("message", "multipart"):
-            # Only the bytes go out, so that nothing in them is taken for a part of this mail.
-            maintype, subtype = "application", "octet-stream"
-        name = clean_line(attachment.name, 200) or "attachment"
-        message.add_attachment(content, maintype=maintype, subtype=subtype, filename=name)
-    return message
-
-
-def _address(name: str | None, address: str) -> Address:
-    return Address(display_name=clean_line(name or "", 200), addr_spec=address)
+        headers.append(("References", ids_header(references)))
+    return write_mail(
+        [(name, value) for name, value in headers if value],
+        reply.text,
+        _html(reply.text),
+        boundary=reply.message_id,
+        files=[
+            MailFile(
+                name=clean_line(attachment.name, 200) or "attachment",
+                content_type=attachment.content_type,
+                content=content,
+            )
+            for attachment, content in files
+        ],
+    )
 
 
 def _subject(subject: str | None) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from email.message import EmailMessage
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -196,8 +195,8 @@ class SendOutcome:
 class MailTransport(Protocol):
     """The mail server; `libs.common.smtp.SmtpTransport` is one."""
 
-    async def send(self, message: EmailMessage, sender: str, recipients: Sequence[str]) -> object:
-        """Hand one mail over; raises SmtpRefusedError or SmtpUnavailableError."""
+    async def send(self, message: bytes, sender: str, recipients: Sequence[str]) -> object:
+        """Hand one mail over, as `libs.common.mail_writer` writes it; raises SmtpRefusedError or SmtpUnavailableError."""
         ...
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from libs.common.events.message import Attachment
 from libs.common.events.outbound import ReplyRequested
-from libs.common.smtp import render_message
 from services.ingest.channels.email_reply import build_reply
 from tests.unit.ingest.channels.samples import MAILGUN, NOW_MS, POSTMARK
 
@@ -40,9 +39,9 @@ def a_reply(**changes: Any) -> ReplyRequested:
     return ReplyRequested(**{**fields, **changes})
 
 
-def sent(message: EmailMessage) -> EmailMessage:
+def sent(message: bytes) -> EmailMessage:
     """The mail as whoever gets it reads it."""
-    parsed = message_from_bytes(render_message(message), policy=SMTP)
+    parsed = message_from_bytes(message, policy=SMTP)
     assert isinstance(parsed, EmailMessage)
     return parsed
 
@@ -63,7 +62,7 @@ def test_a_reply_stands_in_the_customers_thread() -> None:
 
 
 def test_long_message_ids_stay_whole_on_the_wire() -> None:
-    wire = render_message(build_reply(a_reply(), POSTMARK, [])).decode()
+    wire = build_reply(a_reply(), POSTMARK, []).decode()
     assert f"In-Reply-To: {LONG_ID}\r\n" in wire
     assert f"References: <root@shop.example>\r\n {LONG_ID}\r\n" in wire
 
