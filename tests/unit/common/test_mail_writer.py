@@ -1,6 +1,8 @@
 """Mails as bytes, read back by another implementation: the standard library's."""
 
 from email import message_from_bytes
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import SMTP
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from libs.common.mail_writer import MailFile, address_header, ids_header, text_header, write_mail
 
 LUCA = "luca@example.com"
+ENCODED_WORD_BYTES = 45
 LINE_BYTES_MAX = 998  # RFC 5322, 2.1.1
 
 # One line of anything that a customer can have written.
@@ -54,7 +57,13 @@ def test_what_is_written_is_read(name: str, subject: str, text: list[str], bound
         )
     )
     (address,) = mail["To"].addresses
-    assert (address.display_name, address.addr_spec) == (" ".join(name.split()), LUCA)
+    assert address.addr_spec == LUCA
+    if len(name.encode()) <= ENCODED_WORD_BYTES:
+        assert address.display_name == " ".join(name.split())
+    # Of a longer one not `display_name`: in a name, the newer of the library's parsers leaves the space between two encoded words, against RFC 2047.
+    raw = address_header(name, LUCA).replace("\r\n", "")
+    shown, _, _ = str(make_header(decode_header(raw))).rpartition("<")
+    assert shown.strip().replace("\\", "").strip('"') == " ".join(name.split()).replace("\\", "").strip('"')
     assert mail["Subject"] == subject
     assert body(mail, "plain") == f"{content}\n"
     assert body(mail, "html") == f"<p>{content}</p>\n"
@@ -100,7 +109,7 @@ def test_a_name_cannot_become_a_header_or_an_address(name: str) -> None:
     "address", ["", "luca", "luca@", "@example.com", "a b@example.com", "a@b@c", "a@b\r\nBcc: x@y.it", "<a@b.it>"]
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises((ValueError, IndexError)):
+    with pytest.raises((ValueError, IndexError, MessageError)):
         address_header("Luca", address)
 
 
