@@ -18,10 +18,12 @@ from enum import StrEnum
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.outbox_table import WAITING, OutboxState, OutboxStatements, outbox_table
-from libs.common.store import insert_or_leave, reading, store_errors, upsert
+from libs.common.plain_sql import LIST_MAX
+from libs.common.store import insert_or_leave, store_errors, upsert
+from libs.common.store_engine import StoreEngine
 
 
 class UnknownOutcome(StrEnum):
@@ -97,7 +99,7 @@ class Outbox:
     """The rows of one outbox table. `holder` names this process; `lease_ms` is how long a send may take at most."""
 
     def __init__(
-        self, engine: AsyncEngine, table: sa.Table, *, holder: str, unknown: UnknownOutcome, lease_ms: int = 120_000
+        self, engine: StoreEngine, table: sa.Table, *, holder: str, unknown: UnknownOutcome, lease_ms: int = 120_000
     ) -> None:
         self._engine = engine
         self._table = table
@@ -176,43 +178,41 @@ class Outbox:
     async def next_due_ms(self) -> int | None:
         """When there is something to do next: a row falls due, or a lease may be taken over. None when nothing waits."""
         with store_errors():
-            async with reading(self._engine) as connection:
-                row = (await connection.execute(self._statements.next_due)).one()
+            async with self._engine.read_plain() as session:
+                (row,) = await session.fetch(self._statements.next_due)
         return min((due_ms for due_ms in row if due_ms is not None), default=None)
 
     async def lease(self, *, now_ms: int, limit: int = 10) -> list[OutboxItem]:
         """Take up to `limit` rows that are due, for `lease_ms`. What died beyond the point of no return is settled first."""
         statements = self._statements
+        # While it is leased, `due_ms` is when the lease ends: one index serves both questions.
+        until_ms = now_ms + self._lease_ms
+        items: list[OutboxItem] = []
         lost: list[str] = []
         with store_errors():
-            async with self._engine.begin() as connection:
-                found = await connection.execute(statements.due, {"now_ms": now_ms, "limit": limit})
-                rows = found.mappings().all()
-                if self._unknown is UnknownOutcome.GIVE_UP:
-                    lost = [row["effect_id"] for row in rows if row["state"] == OutboxState.DELIVERING]
-                    if lost:
-                        given_up = {"ids": lost, "now_ms": now_ms, "reason": REASON_UNKNOWN}
-                        await connection.execute(statements.give_up, given_up)
-                        rows = [row for row in rows if row["state"] != OutboxState.DELIVERING]
-                # While it is leased, `due_ms` is when the lease ends: one index serves both questions.
-                until_ms = now_ms + self._lease_ms
-                if rows:
-                    taken = [row["effect_id"] for row in rows]
-                    lease = {"ids": taken, "as": self._holder, "until_ms": until_ms, "now_ms": now_ms}
-                    await connection.execute(statements.take, lease)
+            async with self._engine.write_plain() as session:
+                for effect_id, payload, correlation_id, state, created_ms, attempts, progress in await session.fetch(
+                    statements.due, now_ms, limit
+                ):
+                    if state == OutboxState.DELIVERING and self._unknown is UnknownOutcome.GIVE_UP:
+                        lost.append(effect_id)
+                        continue
+                    items.append(
+                        OutboxItem(
+                            effect_id=effect_id,
+                            payload=payload,
+                            correlation_id=correlation_id,
+                            created_ms=created_ms,
+                            due_ms=until_ms,
+                            attempts=attempts + 1,
+                            progress=progress,
+                        )
+                    )
+                await session.execute_many(statements.give_up, [(REASON_UNKNOWN, now_ms, effect) for effect in lost])
+                taken = [(self._holder, item.attempts, until_ms, now_ms, item.effect_id) for item in items]
+                await session.execute_many(statements.take, taken)
         self.given_up += lost
-        return [
-            OutboxItem(
-                effect_id=row["effect_id"],
-                payload=row["payload"],
-                correlation_id=row["correlation_id"],
-                created_ms=row["created_ms"],
-                due_ms=until_ms,
-                attempts=row["attempts"] + 1,
-                progress=row["progress"],
-            )
-            for row in rows
-        ]
+        return items
 
     async def begin_delivery(self, item: OutboxItem, *, now_ms: int) -> bool:
         """Note that the point of no return is next. False when the lease was lost meanwhile: do not send."""
@@ -220,34 +220,25 @@ class Outbox:
 
     async def begin_deliveries(self, items: Sequence[OutboxItem], *, now_ms: int) -> set[str]:
         """Note that the point of no return is next for all of these; the effects of those whose leases still hold."""
-        by_attempts: dict[int, list[str]] = {}
-        for item in items:
-            by_attempts.setdefault(item.attempts, []).append(item.effect_id)
         begun: set[str] = set()
         with store_errors():
-            async with self._engine.begin() as connection:
-                for attempts, effects in by_attempts.items():
-                    values = {"ids": effects, "as": self._holder, "nth": attempts, "now_ms": now_ms}
-                    begun |= set((await connection.execute(self._statements.begin, values)).scalars())
+            async with self._engine.write_plain() as session:
+                for item in items:
+                    held = (now_ms, item.effect_id, self._holder, item.attempts)
+                    if await session.fetch(self._statements.begin, *held):
+                        begun.add(item.effect_id)
         return begun
 
     async def finish_all(self, endings: Sequence[Ending], *, now_ms: int) -> None:
         """All of these are over, but for those whose lease was lost meanwhile: they are somebody else's to finish."""
         assert not any(ending.state in WAITING for ending in endings)
         rows = [
-            {
-                "id": ending.item.effect_id,
-                "as": self._holder,
-                "nth": ending.item.attempts,
-                "end": ending.state,
-                "why": ending.detail,
-                "now_ms": now_ms,
-            }
+            (ending.state, ending.detail, now_ms, ending.item.effect_id, self._holder, ending.item.attempts)
             for ending in endings
         ]
         with store_errors():
-            async with self._engine.begin() as connection:
-                await connection.execute(self._statements.finish, rows)
+            async with self._engine.write_plain() as session:
+                await session.execute_many(self._statements.finish, rows)
 
     async def note_progress(self, item: OutboxItem, progress: str, *, now_ms: int) -> bool:
         """Keep what the next attempt must know (which parts went out)."""
@@ -268,11 +259,14 @@ class Outbox:
         All of them are found by looking at everything that waits, too.
         """
         statements = self._statements
-        query = statements.unreported if among is None else statements.unreported_among
-        values: dict[str, Any] = {"limit": limit} if among is None else {"ids": among}
         with store_errors():
-            async with reading(self._engine) as connection:
-                rows = (await connection.execute(query, values)).all()
+            async with self._engine.read_plain() as session:
+                if among is None:
+                    rows = list(await session.fetch(statements.unreported, limit))
+                else:
+                    rows = []
+                    for start in range(0, len(among), LIST_MAX):
+                        rows += await session.fetch_in(statements.unreported_among, among[start : start + LIST_MAX])
         return [
             Outcome(
                 effect_id=effect_id,
@@ -288,8 +282,8 @@ class Outbox:
     async def mark_reported(self, effect_ids: Sequence[str]) -> None:
         """These outcomes stand on the log."""
         with store_errors():
-            async with self._engine.begin() as connection:
-                await connection.execute(self._statements.report, {"ids": effect_ids})
+            async with self._engine.write_plain() as session:
+                await session.execute_many(self._statements.report, [(effect_id,) for effect_id in effect_ids])
 
     async def prune(self, *, before_ms: int) -> int:
         """Forget reported rows that were last touched before; keep them at least as long as the log keeps what asked for them."""

@@ -1,7 +1,6 @@
 """The table of an outbox, and what is asked of it again and again.
 
-The statements are made once for each table, because to put one together costs more than to execute it. `outbox` uses them and says
-what they are for; services take `outbox_table` from there.
+`outbox` uses the statements and says what they are for; services take `outbox_table` from there.
 """
 
 from __future__ import annotations
@@ -49,89 +48,44 @@ def outbox_table(metadata: sa.MetaData, name: str) -> sa.Table:
 
 
 class OutboxStatements:
-    """The statements of one table; their parameters are named in them."""
+    """The statements of one table, for plain sessions. Their values are in the order in which they stand in the text."""
 
     def __init__(self, table: sa.Table) -> None:
-        columns = table.c
-        now_ms: sa.BindParameter[int] = sa.bindparam("now_ms")
-        # One question for each state: for all at once, the database would look at every row that waits.
-        self.next_due = sa.select(
-            *(
-                sa.select(sa.func.min(columns.due_ms)).where(columns.state == state).scalar_subquery()
-                for state in WAITING
-            )
-        )
-        self.due = (
-            sa.select(
-                columns.effect_id,
-                columns.payload,
-                columns.correlation_id,
-                columns.state,
-                columns.created_ms,
-                columns.attempts,
-                columns.progress,
-            )
-            .where(columns.state.in_(WAITING), columns.due_ms <= now_ms)
-            .order_by(columns.due_ms, columns.effect_id)
-            .limit(sa.bindparam("limit"))
-            .with_for_update(skip_locked=True)  # SQLite has no such clause and needs none: its writers take turns.
-        )
-        self._change(table)
-        self._report(table)
+        def of_table(statement: str) -> str:
+            return statement.replace("OUTBOX", table.name)
 
-    def _change(self, table: sa.Table) -> None:
-        columns = table.c
-        these = columns.effect_id.in_(sa.bindparam("ids", expanding=True))
-        now_ms: sa.BindParameter[int] = sa.bindparam("now_ms")
-        self.give_up = (
-            sa.update(table)
-            .where(these, columns.state == OutboxState.DELIVERING)
-            .values(state=OutboxState.FAILED, detail=sa.bindparam("reason"), changed_ms=now_ms)
-        )
-        self.take = (
-            sa.update(table)
-            .where(these)
-            .values(
-                state=OutboxState.LEASED,
-                holder=sa.bindparam("as"),
-                attempts=columns.attempts + 1,
-                due_ms=sa.bindparam("until_ms"),
-                changed_ms=now_ms,
-            )
-        )
-        held = (columns.holder == sa.bindparam("as"), columns.attempts == sa.bindparam("nth"))
-        self.begin = (
-            sa.update(table)
-            .where(these, *held, columns.state == OutboxState.LEASED)
-            .values(state=OutboxState.DELIVERING, changed_ms=now_ms)
-            .returning(columns.effect_id)
-        )
-        self.finish = (
-            sa.update(table)
-            .where(
-                columns.effect_id == sa.bindparam("id"),
-                *held,
-                # Not IN, whose list of values cannot be executed for many rows at once.
-                sa.or_(columns.state == OutboxState.LEASED, columns.state == OutboxState.DELIVERING),
-            )
-            .values(state=sa.bindparam("end"), detail=sa.bindparam("why"), changed_ms=now_ms)
-        )
+        self.next_due = of_table(_NEXT_DUE)
+        self.due = of_table(_DUE)
+        self.give_up = of_table(_GIVE_UP)
+        self.take = of_table(_TAKE)
+        self.begin = of_table(_BEGIN)
+        self.finish = of_table(_FINISH)
+        self.unreported = of_table(_UNREPORTED)
+        self.unreported_among = of_table(_UNREPORTED_AMONG)
+        self.report = of_table(_REPORT)
 
-    def _report(self, table: sa.Table) -> None:
-        columns = table.c
-        these = columns.effect_id.in_(sa.bindparam("ids", expanding=True))
-        finished = (
-            sa.select(
-                columns.effect_id,
-                columns.payload,
-                columns.correlation_id,
-                columns.state,
-                columns.detail,
-                columns.changed_ms,
-            )
-            .where(columns.reported.is_(False), columns.state.not_in(WAITING))
-            .order_by(columns.changed_ms, columns.effect_id)
-        )
-        self.unreported = finished.limit(sa.bindparam("limit"))
-        self.unreported_among = finished.where(these)
-        self.report = sa.update(table).where(these).values(reported=True)
+
+# One question for each state: for all at once, the database would look at every row that waits.
+_NEXT_DUE: Final = """
+    SELECT (SELECT min(due_ms) FROM OUTBOX WHERE state = 'due'),
+        (SELECT min(due_ms) FROM OUTBOX WHERE state = 'leased'),
+        (SELECT min(due_ms) FROM OUTBOX WHERE state = 'delivering')"""
+_DUE: Final = """
+    SELECT effect_id, payload, correlation_id, state, created_ms, attempts, progress FROM OUTBOX
+    WHERE state IN ('due', 'leased', 'delivering') AND due_ms <= ?
+    ORDER BY due_ms, effect_id LIMIT ? FOR UPDATE SKIP LOCKED"""
+_GIVE_UP: Final = "UPDATE OUTBOX SET state = 'failed', detail = ?, changed_ms = ? WHERE effect_id = ?"
+_TAKE: Final = (
+    "UPDATE OUTBOX SET state = 'leased', holder = ?, attempts = ?, due_ms = ?, changed_ms = ? WHERE effect_id = ?"
+)
+_BEGIN: Final = """
+    UPDATE OUTBOX SET state = 'delivering', changed_ms = ?
+    WHERE effect_id = ? AND holder = ? AND attempts = ? AND state = 'leased' RETURNING effect_id"""
+_FINISH: Final = """
+    UPDATE OUTBOX SET state = ?, detail = ?, changed_ms = ?
+    WHERE effect_id = ? AND holder = ? AND attempts = ? AND state IN ('leased', 'delivering')"""
+_OUTCOMES: Final = "SELECT effect_id, payload, correlation_id, state, detail, changed_ms FROM OUTBOX WHERE "
+_FINISHED: Final = "NOT reported AND state IN ('sent', 'failed', 'suppressed') ORDER BY changed_ms, effect_id"
+_UNREPORTED: Final = _OUTCOMES + _FINISHED + " LIMIT ?"
+_UNREPORTED_AMONG: Final = _OUTCOMES + "effect_id IN ? AND " + _FINISHED
+_REPORT: Final = "UPDATE OUTBOX SET reported = TRUE WHERE effect_id = ?"

@@ -218,4 +218,4 @@ def _with_list(sql: str, size: int) -> str:
 @cache
 def _without_locks(sql: str) -> str:
     # SQLite's transaction that writes is the lock.
-    return sql.removesuffix(" FOR UPDATE")
+    return sql.partition(" FOR UPDATE")[0]

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.clock import Clock
 from libs.common.configuration.models import Configuration
@@ -26,6 +25,7 @@ from libs.common.projection import Projection
 from libs.common.settings import CommonSettings
 from libs.common.smtp import open_transport
 from libs.common.store import open_engine, run_migrations
+from libs.common.store_engine import StoreEngine
 from services.followup.announcer import Announcer
 from services.followup.app import Deps, create_app
 from services.followup.intake import Intake
@@ -48,7 +48,7 @@ class FollowupService:
         configuration: Configuration,
         log: EventLog,
         clock: Clock,
-        engine: AsyncEngine,
+        engine: StoreEngine,
         transport: MailTransport | None,
     ) -> None:
         self._settings = settings
@@ -155,7 +155,7 @@ def compose(
     *,
     log: EventLog,
     clock: Clock,
-    engine: AsyncEngine | None = None,
+    engine: StoreEngine | None = None,
     transport: MailTransport | None = None,
 ) -> FollowupService:
     """The service, ready to run. `engine`, `transport`: in place of those that the settings name."""

@@ -13,8 +13,6 @@ from email.errors import MessageError
 from typing import Final, Protocol
 
 import msgspec
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.clock import Clock
 from libs.common.configuration.models import Followup
@@ -28,18 +26,19 @@ from libs.common.logging import correlated, get_logger
 from libs.common.metrics import Metrics
 from libs.common.outbox import REASON_UNKNOWN, OutboxItem, OutboxState, Outcome
 from libs.common.outbox_runner import BeginDelivery, Later, Refused, Result, Sent
+from libs.common.plain_sql import LIST_MAX
 from libs.common.smtp import Mail, SmtpRefusedError, SmtpResult, SmtpUnavailableError
-from libs.common.store import reading, store_errors
+from libs.common.store import store_errors
+from libs.common.store_engine import StoreEngine
 from libs.common.together import Together
 from services.followup.intake import MailOrder, note_bounce
 from services.followup.render import Letter, Renderer, message_id, split_address
-from services.followup.store.tables import bounces
 
 SOURCE: Final = "centralino/followup"
 PART: Final = "smtp"
 _GREYLISTED_MS: Final = 60_000
 _decoder: Final = msgspec.json.Decoder(MailOrder)
-_BOUNCED: Final = sa.select(bounces.c.address).where(bounces.c.address.in_(sa.bindparam("addresses", expanding=True)))
+_BOUNCED: Final = "SELECT address FROM followup_bounces WHERE address IN ?"
 
 
 class SmtpMissingError(OutageError):
@@ -81,7 +80,7 @@ class MailSender:
         *,
         settings: Followup,
         transport: MailTransport | None,
-        engine: AsyncEngine,
+        engine: StoreEngine,
         publisher: Publisher,
         clock: Clock,
         health: Health,
@@ -186,9 +185,13 @@ class MailSender:
 
     async def _find_bounced(self, addresses: Sequence[str]) -> list[bool]:
         """Which of the addresses mail came back from for good."""
+        asked = sorted(set(addresses))
+        found: set[str] = set()
         with store_errors():
-            async with reading(self._engine) as connection:
-                found = set((await connection.execute(_BOUNCED, {"addresses": sorted(set(addresses))})).scalars())
+            async with self._engine.read_plain() as session:
+                for start in range(0, len(asked), LIST_MAX):
+                    rows = await session.fetch_in(_BOUNCED, asked[start : start + LIST_MAX])
+                    found.update(address for (address,) in rows)
         return [address in found for address in addresses]
 
     async def report(self, outcomes: Sequence[Outcome]) -> None:

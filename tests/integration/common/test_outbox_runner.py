@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from libs.common.clock import SystemClock
 from libs.common.errors import OutageError, StoreUnavailableError
@@ -14,6 +13,7 @@ from libs.common.http.health import Health
 from libs.common.outbox import Ending, NewItem, Outbox, OutboxItem, Outcome, UnknownOutcome, outbox_table
 from libs.common.outbox_runner import BeginDelivery, OutboxRunner, Result, Sent
 from libs.common.store import open_engine
+from libs.common.store_engine import StoreEngine
 from tests.support.waiting import eventually
 
 METADATA = sa.MetaData()
@@ -23,7 +23,7 @@ TABLE = outbox_table(METADATA, "test_outbox")
 class FailingOutbox(Outbox):
     """Cannot write down what became of one row; with others it fails for all of them, as a database does."""
 
-    def __init__(self, engine: AsyncEngine, effect_id: str, error: Exception) -> None:
+    def __init__(self, engine: StoreEngine, effect_id: str, error: Exception) -> None:
         super().__init__(engine, TABLE, holder="test", unknown=UnknownOutcome.GIVE_UP)
         self.failed = asyncio.Event()
         self._effect_id = effect_id
@@ -52,7 +52,7 @@ class CountingOutbox(Outbox):
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def engine(tmp_path: Path) -> AsyncIterator[StoreEngine]:
     engine = open_engine(f"sqlite:///{tmp_path / 'outbox.db'}")
     async with engine.begin() as connection:
         await connection.run_sync(METADATA.create_all)
@@ -97,7 +97,7 @@ async def test_a_row_that_cannot_be_written_down_does_not_cut_the_others_off(eng
         assert raised.group_contains(type(error))
 
 
-async def test_rows_under_way_at_once_are_written_down_together(engine: AsyncEngine) -> None:
+async def test_rows_under_way_at_once_are_written_down_together(engine: StoreEngine) -> None:
     """given many rows / when they are sent at once / then few transactions note it, and each outcome is told once."""
     outbox = CountingOutbox(engine, TABLE, holder="test", unknown=UnknownOutcome.GIVE_UP)
     items = [NewItem(effect_id=f"eff_{n}", payload=b"", correlation_id="", due_ms=0, now_ms=0) for n in range(20)]
@@ -121,7 +121,7 @@ async def test_rows_under_way_at_once_are_written_down_together(engine: AsyncEng
     assert outbox.transactions < len(items) / 2
 
 
-async def test_a_row_that_takes_its_time_holds_no_other_up(engine: AsyncEngine) -> None:
+async def test_a_row_that_takes_its_time_holds_no_other_up(engine: StoreEngine) -> None:
     """given room for two rows / when one of them is not answered / then all the others are sent meanwhile."""
     outbox = Outbox(engine, TABLE, holder="test", unknown=UnknownOutcome.GIVE_UP)
     items = [NewItem(effect_id=f"eff_{n}", payload=b"", correlation_id="", due_ms=n, now_ms=0) for n in range(8)]

@@ -60,7 +60,7 @@ def test_what_is_written_is_read(name: str, subject: str, text: list[str], bound
     assert address.addr_spec == LUCA
     if len(name.encode()) <= ENCODED_WORD_BYTES:
         assert address.display_name == " ".join(name.split())
-    # Of a longer one not `display_name`: in a name, the newer of the library's parsers leaves the space between two encoded words, against RFC 2047.
+    # Not so of a longer one: in a name, the library's parser leaves the space between two encoded words, against RFC 2047.
     raw = address_header(name, LUCA).replace("\r\n", "")
     shown, _, _ = str(make_header(decode_header(raw))).rpartition("<")
     assert shown.strip().replace("\\", "").strip('"') == " ".join(name.split()).replace("\\", "").strip('"')
