@@ -62,6 +62,9 @@ class Metrics:
         self.contacts_cancelled = self._counter(
             "centralino_contacts_cancelled", "Contacts ended by a supervisor without an answer.", POOL_QUEUE_CHANNEL
         )
+        self.contacts_abandoned = self._counter(
+            "centralino_contacts_abandoned", "Contacts whose customer left while they waited.", POOL_QUEUE_CHANNEL
+        )
         self.contacts_transferred = self._counter(
             "centralino_contacts_transferred", "Contacts passed on, by the queue that they went to.", POOL_QUEUE_CHANNEL
         )

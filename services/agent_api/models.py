@@ -319,6 +319,7 @@ class ServiceLevelLine(BaseModel):
     answered: int
     answered_within_target: int
     overdue: int
+    abandoned: int
     service_level: float | None
     mean_wait_ms: int | None
 

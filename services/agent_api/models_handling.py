@@ -15,16 +15,20 @@ Skills = Annotated[dict[Skill, Level], Field(max_length=32)]
 
 
 class TransferRequest(Request):
-    """Where the contact goes: another queue, whoever has these skills, or both. `note`: for whoever takes it."""
+    """Where the contact goes: another queue, whoever has these skills, or this agent, who alone is offered it for a minute.
+
+    `note`: for whoever takes it.
+    """
 
     queue: ShortText | None = None
+    agent: ShortText | None = None
     skills: Skills | None = None
     note: NonEmptyText | None = None
 
     @model_validator(mode="after")
     def _goes_somewhere(self) -> Self:
-        if self.queue is None and self.skills is None:
-            raise PydanticCustomError("transfer", "names a queue or skills")
+        if self.queue is None and self.agent is None and self.skills is None:
+            raise PydanticCustomError("transfer", "names a queue, an agent or skills")
         return self
 
 

@@ -68,13 +68,19 @@ async def _command(
 async def transfer_contact(
     parts: ServiceParts, viewer: AnyViewer, contact_id: str, body: TransferRequest, key: IdempotencyKey = None
 ) -> Response:
-    """200 with the contact, which waits again in its old place: in another queue, or for other skills. It keeps its whole history."""
+    """200 with the contact, which waits again in its old place: in another queue, for other skills or an agent. It keeps its history."""
 
     def event(*, command_id: str, **fields: Any) -> TransferContact:
         # One command, one note.
         note_id = None if body.note is None else f"not_{command_id.removeprefix('cmd_')}"
         return TransferContact(
-            **fields, command_id=command_id, queue=body.queue, skills=body.skills, note_id=note_id, text=body.note
+            **fields,
+            command_id=command_id,
+            queue=body.queue,
+            target_agent_id=body.agent,
+            skills=body.skills,
+            note_id=note_id,
+            text=body.note,
         )
 
     return await _command(parts, viewer, contact_id, key, "transfer-contact", body, event)

@@ -90,6 +90,7 @@ def _line(pool: str, key: str, counts: AnswerCounts) -> dict[str, Any]:
         "answered": counts.answered,
         "answered_within_target": counts.answered_within_target,
         "overdue": counts.overdue,
+        "abandoned": counts.abandoned,
         "service_level": counts.service_level,
         "mean_wait_ms": counts.mean_wait_ms,
     }

@@ -11,7 +11,7 @@ import msgspec
 
 from libs.common.clock import rfc3339
 from services.agent_api.presentation import contact_body
-from services.agent_api.store.rows import CommandRow, ContactRow, FrameRow, TimelineRow
+from services.agent_api.store.rows import CommandRow, ContactRow, FrameRow, MessageRow, TimelineRow
 from services.agent_api.store.workset import MINUTE_MS, Workset
 
 FRAME_TYPES: Final = (
@@ -29,6 +29,9 @@ FRAME_TYPES: Final = (
     "queue.changed",
     "ping",
 )
+
+
+PREVIEW_CHARS: Final = 140
 
 
 def cursor_of(epoch: str, seq: int) -> str:
@@ -83,6 +86,12 @@ def tell_update(rows: Workset, contact: ContactRow, change: str, *, at_ms: int, 
     concerned = agent_id or contact.agent_id or contact.offered_to
     body = {"contact": show_contact(rows, contact), "change": change}
     tell(rows, "contact.updated", body, pool=contact.pool, agent_id=concerned, at_ms=at_ms)
+
+
+def preview_of(message: MessageRow) -> str:
+    """The beginning of a message's text on one line."""
+    text = " ".join(message.text.split())
+    return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
 
 
 def note_down(

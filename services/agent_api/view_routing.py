@@ -22,6 +22,7 @@ from services.agent_api.view_frames import (
     count,
     finish_command,
     note_down,
+    preview_of,
     refuse_command,
     show_contact,
     tell,
@@ -31,20 +32,12 @@ from services.agent_api.view_frames import (
 from services.agent_api.view_messages import attach
 from services.agent_api.view_work import WORK_FOLDS
 
-PREVIEW_CHARS: Final = 140
-
 
 def fold_fact(rows: Workset, fact: routing.PoolFact, entry_id: str) -> None:
     """Apply one fact; those that show nowhere are passed over. `entry_id` is its place on the log."""
     fold = _FOLDS.get(type(fact))
     if fold is not None:
         fold(rows, fact, entry_id)
-
-
-def preview_of(message: MessageRow) -> str:
-    """The beginning of a message's text on one line."""
-    text = " ".join(message.text.split())
-    return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
 
 
 def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -> None:

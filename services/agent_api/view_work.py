@@ -9,15 +9,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from libs.common.events import routing
+from services.agent_api.store.rows import MessageRow
 from services.agent_api.store.workset import Workset
 from services.agent_api.view_frames import (
     contact_of,
     finish_command,
     note_down,
+    preview_of,
     show_contact,
     tell_update,
     touch_queue,
 )
+from services.agent_api.view_messages import attach
 
 
 def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str) -> None:
@@ -45,6 +48,7 @@ def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str)
         by=fact.by,
         queue=fact.queue,
         skills=dict(fact.skills),
+        to=fact.target_agent_id,
         note_id=fact.note_id,
         text=text,
     )
@@ -125,6 +129,45 @@ def _cancelled(rows: Workset, fact: routing.ContactCancelled, entry_id: str) -> 
     tell_update(rows, contact, "cancelled", at_ms=fact.at_ms)
 
 
+def _abandoned(rows: Workset, fact: routing.ContactAbandoned, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.state = "abandoned"
+    note_down(rows, entry_id, contact.contact_id, "contact.abandoned", at_ms=fact.at_ms, waited_ms=fact.waited_ms)
+    touch_queue(rows, contact)
+    tell_update(rows, contact, "abandoned", at_ms=fact.at_ms)
+
+
+def _returned(rows: Workset, fact: routing.ContactReturned, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.state = "queued"
+    contact.queued_ms = fact.at_ms
+    message = attach(rows, fact.message_id, fact.contact_id)
+    if message is None:
+        message = rows.messages.put(
+            MessageRow(
+                message_id=fact.message_id,
+                direction="in",
+                at_ms=fact.at_ms,
+                status="received",
+                contact_id=fact.contact_id,
+                thread_id=contact.thread_id,
+                account=contact.account,
+                channel=contact.channel,
+                handle=contact.handle,
+                email_message_id=fact.email_message_id,
+            )
+        )
+    else:
+        contact.preview = preview_of(message)
+    note_down(rows, entry_id, contact.contact_id, "contact.returned", at_ms=fact.at_ms, message_id=fact.message_id)
+    touch_queue(rows, contact)
+    tell_update(rows, contact, "returned", at_ms=fact.at_ms)
+
+
+def _lapsed(rows: Workset, fact: routing.ContactLapsed, _entry_id: str) -> None:
+    """It is shown as abandoned already, and stays so."""
+
+
 def _wrap_up_extended(rows: Workset, fact: routing.WrapUpExtended, entry_id: str) -> None:
     contact = contact_of(rows, fact)
     contact.wrap_up_until_ms = fact.until_ms
@@ -139,5 +182,8 @@ WORK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.ContactUnheld: _unheld,
     routing.ContactChanged: _changed,
     routing.ContactCancelled: _cancelled,
+    routing.ContactAbandoned: _abandoned,
+    routing.ContactReturned: _returned,
+    routing.ContactLapsed: _lapsed,
     routing.WrapUpExtended: _wrap_up_extended,
 }

@@ -18,7 +18,7 @@ from libs.common.clock import Clock
 from libs.common.configuration.models import Configuration
 from libs.common.errors import OutageError
 from libs.common.events.codec import encode_record
-from libs.common.events.inputs import ContactReceived
+from libs.common.events.inputs import ContactReceived, CustomerLeft
 from libs.common.events.message import Message
 from libs.common.events.outbound import AnyDelivery
 from libs.common.log.port import NewRecord
@@ -90,6 +90,19 @@ class Receiver:
         self._count(account, "problem", len(normalised.problems))
         self._count(account, "ignored", len(normalised.ignored))
         return receipts
+
+    async def tell_left(self, account: AccountContext, contact_id: str, correlation_id: str) -> None:
+        """The customer of a contact that came in through this account did not wait. Raises OutageError when that is not on the log."""
+        record = encode_record(
+            CustomerLeft(pool=account.pool, contact_id=contact_id),
+            key=account.pool,
+            event_id=ids.new_id("left"),
+            source=SOURCE,
+            time_ms=self._clock.now_ms(),
+            correlation_id=correlation_id,
+            subject=contact_id,
+        )
+        await self._publisher.append(ROUTING_INPUTS, account.pool, [record])
 
     async def _keep(self, attachments: Sequence[AttachmentContent]) -> None:
         for attachment in attachments:

@@ -1,4 +1,4 @@
-"""`POST /v1/contacts`: for integrations without an adapter of their own. Needs an integration's token.
+"""`POST /v1/contacts` and `.../left`: for integrations without an adapter of their own. Needs an integration's token.
 
 The handle, the texts and the attachments go through the same cleaning as every channel's.
 """
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.common import ids
@@ -79,6 +79,12 @@ class ContactIn(_Body):
     attachments: Annotated[list[AttachmentIn], Field(max_length=20)] = []
 
 
+class LeftIn(_Body):
+    """Through which account the contact came in."""
+
+    account: _Short
+
+
 class ContactAccepted(BaseModel):
     """The message is on the log. `contact_hint`: the contact that it opens, unless it joins an open one of its thread.
 
@@ -91,7 +97,7 @@ class ContactAccepted(BaseModel):
 
 
 def contacts_router(accounts: Mapping[str, AccountContext], receiver: Receiver, clock: Clock) -> APIRouter:
-    """The route, for the accounts without a provider."""
+    """The routes, for the accounts without a provider; that a customer left, for all of them."""
     router = APIRouter(tags=["contacts"])
 
     @router.post("/v1/contacts", status_code=202, response_model=ContactAccepted, summary="Hand a contact in")
@@ -117,6 +123,22 @@ def contacts_router(accounts: Mapping[str, AccountContext], receiver: Receiver, 
         return ContactAccepted(
             contact_hint=receipt.contact_hint, message_id=receipt.message_id, duplicate=receipt.duplicate
         )
+
+    @router.post("/v1/contacts/{contact_id}/left", status_code=202, summary="The customer did not wait")
+    async def post_left(
+        contact_id: Annotated[str, Path(min_length=1, max_length=200)],
+        body: LeftIn,
+        _principal: Annotated[Principal, Depends(require(kind="integration"))],
+    ) -> None:
+        """For the `contact_hint` of a contact that was opened. What waits is taken out of its queue; a further message of the same
+        customer brings it back to its old place for a while. It changes nothing for a contact that an agent has.
+        """
+        account = accounts.get(body.account)
+        if account is None:
+            raise ProblemError(
+                404, "account-unknown", "Unknown account", errors=(FieldError("no such account", pointer="/account"),)
+            )
+        await receiver.tell_left(account, contact_id, current_correlation_id() or "")
 
     return router
 

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from libs.common.events.routing import (
+    ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
+    ContactLapsed,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactReturned,
     ContactTransferred,
     InputRefused,
     OfferExpired,
@@ -63,6 +66,9 @@ class PartitionMetrics:
             ContactTransferred: self._transferred,
             ContactChanged: self._changed,
             ContactCancelled: self._cancelled,
+            ContactAbandoned: self._abandoned,
+            ContactReturned: self._returned,
+            ContactLapsed: self._lapsed,
             ContactResolved: self._resolved,
             PresenceChanged: self._presence_changed,
             PoolConfigured: self._configured,
@@ -178,6 +184,18 @@ class PartitionMetrics:
         known = self._contacts.pop(fact.contact_id)
         self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
         self._metrics.contacts_cancelled.labels(known.pool, known.queue, known.channel).inc()
+
+    def _abandoned(self, fact: ContactAbandoned) -> None:
+        known = self._contacts[fact.contact_id]
+        self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
+        self._metrics.contacts_abandoned.labels(known.pool, known.queue, known.channel).inc()
+
+    def _returned(self, fact: ContactReturned) -> None:
+        known = self._contacts[fact.contact_id]
+        self._waiting.setdefault((known.pool, known.queue), {})[fact.contact_id] = known.received_ms
+
+    def _lapsed(self, fact: ContactLapsed) -> None:
+        del self._contacts[fact.contact_id]
 
     def _presence_changed(self, fact: PresenceChanged) -> None:
         agents = self._presence.get(fact.pool, {})

@@ -18,6 +18,7 @@ from libs.common.events.inputs import (
     AssignContact,
     CancelContact,
     ChangeContact,
+    CustomerLeft,
     ExtendWrapUp,
     HoldContact,
     PullContact,
@@ -216,9 +217,45 @@ def passing_on_and_holding() -> list[Timed]:
     ]
 
 
+def customers_leave() -> list[Timed]:
+    """Customers leave while they wait, and while they are offered; one comes back in time, one too late; a contact goes to a colleague."""
+    pool = a_configure_pool(
+        agents=(an_agent("anna"), an_agent("bruno")), rules=RoutingRules(abandoned_kept_ms=10_000, transfer_back_ms=0)
+    )
+    return [
+        (0, pool),
+        (10, a_contact_received(1, contact_id="con_a")),
+        (20, CustomerLeft(pool=POOL, contact_id="con_a")),
+        (30, a_contact_received(2, contact_id="con_b")),
+        (40, _presence("anna", "available", "cmd_1")),
+        (50, CustomerLeft(pool=POOL, contact_id="con_b")),
+        (60, a_contact_received(3, message=a_message(1, provider_id="again"), contact_id="con_x")),
+        (70, _accept("anna", "off_a_2", "cmd_2")),
+        (80, CustomerLeft(pool=POOL, contact_id="con_a")),
+        (10_050, a_contact_received(4, message=a_message(2, provider_id="late"), contact_id="con_y")),
+        (10_060, _presence("bruno", "available", "cmd_3")),
+        (
+            10_070,
+            TransferContact(
+                pool=POOL, command_id="cmd_4", agent_id="anna", contact_id="con_a", target_agent_id="bruno"
+            ),
+        ),
+        (10_080, CustomerLeft(pool=POOL, contact_id="con_y")),
+        (20_080, a_time_advanced(START_MS + 20_080)),
+        (20_090, CustomerLeft(pool=POOL, contact_id="con_none")),
+    ]
+
+
 HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
     history.__name__: history
-    for history in (one_contact, nobody_answers, a_day_of_three, the_pool_changes, passing_on_and_holding)
+    for history in (
+        one_contact,
+        nobody_answers,
+        a_day_of_three,
+        the_pool_changes,
+        passing_on_and_holding,
+        customers_leave,
+    )
 }
 
 

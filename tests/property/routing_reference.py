@@ -13,6 +13,7 @@ from libs.common.events.pool import ChannelConfiguration
 from libs.common.events.routing import (
     CalendarTurned,
     ContactFlagged,
+    ContactLapsed,
     ContactRequeued,
     ContactResolved,
     ContactUnheld,
@@ -113,6 +114,8 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
     for contact in state.contacts.values():
         if contact.offer_id is not None:
             due.append((state.offers[contact.offer_id].expires_ms, 0, contact.offer_id, contact))
+        if contact.state == "abandoned":
+            due.append((contact.resumable_until_ms, 5, contact.id, contact))
         if contact.wrap_up is not None and contact.wrap_up.until_ms != 0:
             due.append((contact.wrap_up.until_ms, 1, contact.id, contact))
     due = [entry for entry in due if entry[0] <= now_ms]
@@ -124,6 +127,8 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
     contact = first
     if kind == 1:
         return _resolved(state, contact, now_ms)
+    if kind == 5:
+        return ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=contact.id)
     agent_id, offer_id = _held(contact)
     count = 1 + sum(d.count for d in contact.declines if d.agent_id == agent_id)
     return OfferExpired(

@@ -25,6 +25,7 @@ from libs.common.events.inputs import (
     ChangeContact,
     ConfigurePool,
     ContactReceived,
+    CustomerLeft,
     ExtendCalendars,
     ExtendWrapUp,
     FinishWrapUp,
@@ -49,7 +50,9 @@ from libs.common.events.pool import (
 from libs.common.events.routing import (
     CalendarsExtended,
     ContactAssigned,
+    ContactLapsed,
     ContactQueued,
+    ContactReturned,
     InputRefused,
     MessageJoined,
     OfferMade,
@@ -145,6 +148,7 @@ rules = st.one_of(
         flag_after_declines=st.sampled_from([0, 1, 2]),
         transfers_max=st.sampled_from([10, 10, 1, -1]),
         transfer_back_ms=st.sampled_from([300_000, 5_000, 0]),
+        abandoned_kept_ms=st.sampled_from([900_000, 10_000, 0]),
     ),
 )
 # What is open when, in seconds after the time of the input; the core must bear with spans in any order.
@@ -238,7 +242,7 @@ class PoolHistory(RuleBasedStateMachine):
                 assert len(set(self.offers[-50:])) == len(self.offers[-50:])
             if isinstance(fact, ContactQueued):
                 self.contacts.append(fact.contact_id)
-            if isinstance(fact, ContactQueued | MessageJoined):
+            if isinstance(fact, ContactQueued | MessageJoined | ContactReturned):
                 assert fact.message_id not in self.opened
                 self.opened[fact.message_id] = fact.contact_id
 
@@ -362,10 +366,14 @@ class PoolHistory(RuleBasedStateMachine):
         )
         facts = self.give(event, leap_ms)
         first = facts[0]
-        assert isinstance(first, ContactQueued | MessageJoined) or not self.state.queues
+        assert (
+            isinstance(first, ContactQueued | MessageJoined | ContactReturned | ContactLapsed) or not self.state.queues
+        )
         if again and not isinstance(first, InputRefused):
             # The same message again makes nothing new; only the time may have brought something.
-            assert not any(isinstance(fact, ContactQueued | MessageJoined) for fact in self.give(event, leap_ms))
+            assert not any(
+                isinstance(fact, ContactQueued | MessageJoined | ContactReturned) for fact in self.give(event, leap_ms)
+            )
 
     @rule(
         count=st.integers(2, 8),
@@ -459,17 +467,44 @@ class PoolHistory(RuleBasedStateMachine):
         kind=st.sampled_from([TransferContact, TransferContact, HoldContact, HoldContact, UnholdContact]),
         queue=st.sampled_from([None, None, *QUEUES]),
         skills=st.sampled_from([None, None, {}, {"it": 2}, {"en": 3}]),
+        colleague=st.sampled_from([None, None, *AGENTS, "nobody"]),
         leap_ms=small_leaps_ms,
         again=st.booleans(),
     )
     def pass_on_or_put_aside(
-        self, pick: int, kind: Any, queue: str | None, skills: dict[str, int] | None, leap_ms: int, again: bool
+        self,
+        pick: int,
+        kind: Any,
+        queue: str | None,
+        skills: dict[str, int] | None,
+        colleague: str | None,
+        leap_ms: int,
+        again: bool,
     ) -> None:
         """An agent does with a contact in his hands what is not finishing it."""
         held = sorted(c.id for c in self.state.contacts.values() if c.state in {"active", "held"})
         contact = self.state.contacts[held[pick % len(held)]]
-        fields = {"queue": queue, "skills": skills} if kind is TransferContact else {}
+        fields: dict[str, Any] = {}
+        if kind is TransferContact:
+            fields = {"queue": queue, "skills": skills, "target_agent_id": colleague}
         self.command(kind, contact.agent_id or "", leap_ms, 500, again, contact_id=contact.id, **fields)
+
+    @precondition(lambda self: any(c.state in {"queued", "offered", "abandoned"} for c in self.state.contacts.values()))
+    @rule(
+        pick=st.integers(0, 9),
+        leap_ms=small_leaps_ms,
+        writes=st.booleans(),
+        after_ms=st.sampled_from([0, 5_000, 900_000]),
+    )
+    def leave(self, pick: int, leap_ms: int, writes: bool, after_ms: int) -> None:
+        """A customer who waits leaves, and perhaps comes back."""
+        waiting = sorted(c.id for c in self.state.contacts.values() if c.state in {"queued", "offered", "abandoned"})
+        contact = self.state.contacts[waiting[pick % len(waiting)]]
+        self.give(CustomerLeft(pool=POOL, contact_id=contact.id), leap_ms)
+        assert self.state.rules.abandoned_kept_ms == 0 or self.state.contacts[contact.id].state == "abandoned"
+        if writes:
+            number = int(contact.thread_id.removeprefix("thr_"))
+            self.receive(number, "orders", "email", {}, None, None, after_ms, False)
 
     @precondition(lambda self: any(c.state == "held" for c in self.state.contacts.values()))
     @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms)

@@ -14,6 +14,7 @@ from libs.common.events.inputs import (
     AssignContact,
     ChangeContact,
     ConfigurePool,
+    CustomerLeft,
     FinishWrapUp,
     HoldContact,
     RejectOffer,
@@ -120,6 +121,10 @@ def _write_again(number: int) -> Move:
     )
 
 
+def _leave(number: int) -> Move:
+    return lambda state, command: CustomerLeft(pool=POOL, contact_id=f"con_{number}")
+
+
 def _minute() -> Move:
     return lambda state, command: TimeAdvanced(pool=POOL, now_ms=state.now_ms + 61_000)
 
@@ -196,6 +201,14 @@ WORLDS: Final[dict[str, tuple[Move, ...]]] = {
         _supervise(AssignContact, target_agent_id="bruno"),
         _supervise(RequeueContact),
         _presence("bruno", "break"),
+    ),
+    "leaving": (
+        _presence("anna", "available"),
+        _receive(1),
+        _leave(1),
+        _write_again(1),
+        _accept("anna"),
+        _leave(1),
     ),
     "changing": (
         _presence("anna", "available"),

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 from libs.common.events.codec import decode_envelope, decode_event
 from libs.common.events.routing import (
+    ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
     ContactHeld,
+    ContactLapsed,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactReturned,
     ContactTransferred,
     ContactUnheld,
     InputRefused,
@@ -48,6 +51,7 @@ class Contact:
     offer: str | None = None
     frees_room: bool = False
     transfers: int = 0
+    resumable_until_ms: int = 0
     barred: dict[str, int] = field(default_factory=dict)
 
 
@@ -129,6 +133,11 @@ def _take(pool: PoolHistory, fact: PoolFact) -> None:
         _count_message(pool, fact.message_id)
         require(fact.contact_id not in pool.contacts, f"contact {fact.contact_id} is queued again")
         pool.contacts[fact.contact_id] = Contact(channel=fact.channel)
+    elif isinstance(fact, ContactReturned):
+        _count_message(pool, fact.message_id)
+        contact = _expect(pool, fact.contact_id, {"abandoned"})
+        require(fact.at_ms < contact.resumable_until_ms, f"contact {fact.contact_id} comes back too late")
+        contact.place = "waiting"
     elif isinstance(fact, MessageJoined):
         _count_message(pool, fact.message_id)
         _expect(pool, fact.contact_id, {"waiting", "offered", "active", "held"})
@@ -208,6 +217,13 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
                 f"agent {fact.agent_id} has no room for what comes back",
             )
         contact.place, contact.frees_room = "active", False
+    elif isinstance(fact, ContactAbandoned):
+        contact = _expect(pool, fact.contact_id, {"waiting"})
+        contact.place, contact.resumable_until_ms = "abandoned", fact.resumable_until_ms
+    elif isinstance(fact, ContactLapsed):
+        contact = _expect(pool, fact.contact_id, {"abandoned"})
+        require(fact.at_ms >= contact.resumable_until_ms, f"contact {fact.contact_id} lapses too early")
+        contact.place = "over"
     elif isinstance(fact, ContactCancelled):
         contact = _expect(pool, fact.contact_id, {"waiting", "active", "held"})
         require(

@@ -22,6 +22,7 @@ from libs.common.events.inputs import (
     CancelContact,
     ChangeContact,
     ContactReceived,
+    CustomerLeft,
     ExtendWrapUp,
     FinishWrapUp,
     HoldContact,
@@ -114,6 +115,9 @@ class Customers:
             self.world.start(self._again(event, rng.uniform(1, 20 * _HOUR_S)), "a late repetition")
         await self.world.send(event)
         self.accepted[event.message.id] = None
+        if rng.random() < 0.1:
+            await asyncio.sleep(rng.expovariate(1 / 60))
+            await self.world.send(CustomerLeft(pool=self.pool, contact_id=event.contact_id))
 
     async def _again(self, event: ContactReceived, after_s: float) -> None:
         await asyncio.sleep(after_s)
@@ -216,9 +220,16 @@ class Agents:
         if rng.random() < 0.4:
             queue = rng.choice((None, "no-such-queue", *self._queues))
             skills = {"italian": rng.randint(1, 3)} if rng.random() < 0.5 else None
+            colleague = rng.choice(self._names) if rng.random() < 0.3 else None
             command = self._command()
             transfer = TransferContact(
-                **common, command_id=command, queue=queue, skills=skills, note_id=f"note-{command}", text="Please."
+                **common,
+                command_id=command,
+                queue=queue,
+                skills=skills,
+                target_agent_id=colleague,
+                note_id=f"note-{command}",
+                text="Please.",
             )
             await self._send(transfer)
             if rng.random() < 0.3:

@@ -92,7 +92,8 @@ class ExtendWrapUp(Command, frozen=True, kw_only=True, tag="centralino.contact.e
 
 
 class TransferContact(Command, frozen=True, kw_only=True, tag="centralino.contact.transfer.v1"):
-    """Pass the contact on: to `queue`, to whoever has these `skills` (in its own queue or in `queue`), or to the agent `target_agent_id`.
+    """Pass the contact on: to `queue`, to whoever has these `skills` (in its own queue or in `queue`), or to the agent `target_agent_id`,
+    who alone is offered it for a while.
 
     It waits again, in its old place. `text` is an internal note for whoever takes it, under `note_id`.
     """
@@ -160,6 +161,12 @@ class AddNote(Command, frozen=True, kw_only=True, tag="centralino.contact.add-no
     text: str
 
 
+class CustomerLeft(Input, frozen=True, kw_only=True, tag="centralino.contact.customer-left.v1"):
+    """The customer did not wait for an answer: hung up, closed the chat. It changes nothing for a contact that an agent has."""
+
+    contact_id: str
+
+
 class TimeAdvanced(Input, frozen=True, kw_only=True, tag="centralino.time.advanced.v1"):
     """The time is now at least `now_ms`: what is due may happen. Appended by the router's own shell."""
 
@@ -204,6 +211,7 @@ AnyInput = (
     | CancelContact
     | PullContact
     | AddNote
+    | CustomerLeft
     | TimeAdvanced
     | ConfigurePool
     | ExtendCalendars

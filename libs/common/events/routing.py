@@ -147,8 +147,8 @@ class OfferExpired(Fact, frozen=True, kw_only=True, tag="centralino.offer.expire
 
 
 class OfferWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.offer.withdrawn.v1"):
-    """The offer was taken back (`cause`: presence, configuration, capacity, changed, supervisor); the contact waits again, in its
-    old place.
+    """The offer was taken back (`cause`: presence, configuration, capacity, changed, supervisor, customer-left); the contact waits
+    again, in its old place.
 
     An agent who left during an offer is left alone with that contact until `backoff_until_ms`, so that coming and going does not bring the
     same offer again and again.
@@ -255,6 +255,30 @@ class ContactCancelled(Fact, frozen=True, kw_only=True, tag="centralino.contact.
     reason: str | None = None
 
 
+class ContactAbandoned(Fact, frozen=True, kw_only=True, tag="centralino.contact.abandoned.v1"):
+    """The customer left before an agent had the contact, after `waited_ms`. It waits no more; a further message before
+    `resumable_until_ms` brings it back.
+    """
+
+    contact_id: str
+    resumable_until_ms: int
+    waited_ms: int
+
+
+class ContactReturned(Fact, frozen=True, kw_only=True, tag="centralino.contact.returned.v1"):
+    """The customer of an abandoned contact wrote again: it waits again, in its old place, and the message belongs to it."""
+
+    contact_id: str
+    message_id: str
+    email_message_id: str | None = None
+
+
+class ContactLapsed(Fact, frozen=True, kw_only=True, tag="centralino.contact.lapsed.v1"):
+    """The customer of an abandoned contact did not come back in time: a further message opens a contact of its own."""
+
+    contact_id: str
+
+
 class WrapUpStarted(Fact, frozen=True, kw_only=True, tag="centralino.contact.wrap-up-started.v1"):
     """The conversation is over; the agent finishes up until `until_ms` at the latest (0: until he is done), and the contact takes up
     room until then.
@@ -336,6 +360,9 @@ AnyFact = (
     | ContactUnheld
     | ContactChanged
     | ContactCancelled
+    | ContactAbandoned
+    | ContactReturned
+    | ContactLapsed
     | WrapUpStarted
     | WrapUpExtended
     | ContactResolved
@@ -362,6 +389,9 @@ PoolFact = (
     | ContactUnheld
     | ContactChanged
     | ContactCancelled
+    | ContactAbandoned
+    | ContactReturned
+    | ContactLapsed
     | WrapUpStarted
     | WrapUpExtended
     | ContactResolved

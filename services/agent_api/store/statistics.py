@@ -24,12 +24,15 @@ Grouping = Literal["queue", "channel", "agent"]
 
 @dataclass(slots=True, kw_only=True)
 class AnswerCounts:
-    """Contacts received in some time. `overdue` are those that are not answered and past their due time."""
+    """Contacts received in some time. `overdue` are those that are not answered and past their due time, `abandoned` those whose customer
+    left before an agent had them and has not come back.
+    """
 
     received: int = 0
     answered: int = 0
     answered_within_target: int = 0
     overdue: int = 0
+    abandoned: int = 0
     mean_wait_ms: int | None = None
 
     @property
@@ -61,6 +64,7 @@ async def count_answers(
             _count_where(answered).label("answered"),
             _count_where(within).label("within"),
             _count_where(overdue).label("overdue"),
+            _count_where(columns.state == "abandoned").label("abandoned"),
             sa.func.avg(columns.answered_ms - columns.received_ms).label("mean_wait_ms"),
         )
         .where(columns.received_ms >= from_ms, columns.received_ms < to_ms)
@@ -75,6 +79,7 @@ async def count_answers(
             answered=row.answered,
             answered_within_target=row.within,
             overdue=row.overdue,
+            abandoned=row.abandoned,
             mean_wait_ms=None if row.mean_wait_ms is None else max(0, round(row.mean_wait_ms)),
         )
         for row in await connection.execute(query)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from libs.common.events.routing import (
+    ContactAbandoned,
     ContactCancelled,
     ContactChanged,
     ContactFlagged,
     ContactHeld,
+    ContactLapsed,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactReturned,
     ContactTransferred,
     ContactUnheld,
     MessageJoined,
@@ -85,8 +88,11 @@ def fold_requeue(state: PoolState, fact: ContactRequeued) -> None:
 def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
     """An agent's contact waits again, for others."""
     contact = contact_of(state, fact, fact.agent_id)
+    waiting = _waiting(contact, fact.barred_agent_id, fact.barred_until_ms)
     waiting = replace(
-        _waiting(contact, fact.barred_agent_id, fact.barred_until_ms),
+        waiting,
+        # Whom it is passed on to may have declined it before; now he is asked by name.
+        declines=tuple([decline for decline in waiting.declines if decline.agent_id != fact.target_agent_id]),
         queue=fact.queue,
         skills=tuple(sorted(fact.skills.items())),
         alternatives=_alternatives(fact.alternatives),
@@ -146,6 +152,29 @@ def fold_change(state: PoolState, fact: ContactChanged) -> None:
 def fold_cancel(state: PoolState, fact: ContactCancelled) -> None:
     """The contact leaves the pool."""
     contact = contact_of(state, fact, fact.agent_id)
+    release(state, contact, None, fact.at_ms)
+    state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))
+
+
+def fold_abandon(state: PoolState, fact: ContactAbandoned) -> None:
+    """The contact waits no more, and is kept for its customer."""
+    contact = contact_of(state, fact, None)
+    after = replace(contact, state=ContactState.ABANDONED, resumable_until_ms=fact.resumable_until_ms)
+    rearrange(state, contact, after)
+
+
+def fold_return(state: PoolState, fact: ContactReturned) -> None:
+    """The contact waits again."""
+    contact = contact_of(state, fact, None)
+    if contact.thread_id in state.index.threads:
+        raise IllegalFactError(f"thread {contact.thread_id} has an open contact")
+    rearrange(state, contact, replace(contact, state=ContactState.QUEUED, resumable_until_ms=0))
+    state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
+
+
+def fold_lapse(state: PoolState, fact: ContactLapsed) -> None:
+    """The contact leaves the pool."""
+    contact = contact_of(state, fact, None)
     release(state, contact, None, fact.at_ms)
     state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))
 

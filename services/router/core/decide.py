@@ -18,6 +18,7 @@ from libs.common.events.inputs import (
     Command,
     ConfigurePool,
     ContactReceived,
+    CustomerLeft,
     ExtendCalendars,
     ExtendWrapUp,
     FinishWrapUp,
@@ -39,7 +40,7 @@ from services.router.core.decide_commands import (
     resolve_contact,
     set_presence,
 )
-from services.router.core.decide_messages import receive_contact
+from services.router.core.decide_messages import customer_left, receive_contact
 from services.router.core.decide_offers import accept_offer, pull_contact, reject_offer
 from services.router.core.decide_pool import configure_pool, extend_calendars
 from services.router.core.decide_supervision import assign_contact, cancel_contact, change_contact, requeue_contact
@@ -53,6 +54,7 @@ def _advance_time(state: PoolState, event: TimeAdvanced, now_ms: int) -> list[Po
 
 _DECISIONS: Final[dict[type, Callable[[PoolState, Any, int], list[PoolFact]]]] = {
     ContactReceived: receive_contact,
+    CustomerLeft: customer_left,
     SetPresence: set_presence,
     AcceptOffer: accept_offer,
     RejectOffer: reject_offer,

@@ -1,19 +1,32 @@
-"""Deciding what a customer's message does: it opens a contact, or joins the open one of its thread."""
+"""Deciding what a customer's message does: it opens a contact, joins the open one of its thread, or brings one back that was abandoned;
+and what it does that a customer leaves.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.inputs import ContactReceived
+from libs.common.events.inputs import ContactReceived, CustomerLeft
 from libs.common.events.message import Message
 from libs.common.events.pool import QueueConfiguration
-from libs.common.events.routing import ContactQueued, MessageJoined, PoolFact
+from libs.common.events.routing import (
+    ContactAbandoned,
+    ContactLapsed,
+    ContactQueued,
+    ContactReturned,
+    MessageJoined,
+    PoolFact,
+)
 from services.router.core import limits, policies
+from services.router.core.due import withdraw_open_offer
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.standing import WAITING
 from services.router.core.transitions import JOINABLE
 
 _NO_QUEUE: Final = "The pool has no queue; the message was not routed."
+_UNKNOWN: Final = "No such contact is known."
+_LEFT: Final = "customer-left"
 _FULL: Final = "The pool holds as many contacts as it may; the message was not routed."
 
 
@@ -37,6 +50,46 @@ def receive_contact(state: PoolState, event: ContactReceived, now_ms: int) -> li
                 email_message_id=message.email_message_id,
             )
         ]
+    abandoned_id = state.index.abandoned.get(message.thread_id)
+    if abandoned_id is not None:
+        if state.contacts[abandoned_id].resumable_until_ms > now_ms:
+            return [_return(state, abandoned_id, message, now_ms)]
+        return [ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=abandoned_id), *_begin(state, event, now_ms)]
+    return _begin(state, event, now_ms)
+
+
+def customer_left(state: PoolState, event: CustomerLeft, now_ms: int) -> list[PoolFact]:
+    """A contact that waits is abandoned. One that an agent has stays with him: he sees to it that it ends."""
+    contact = state.contacts.get(event.contact_id)
+    if contact is None:
+        if event.contact_id in state.resolved:
+            return []
+        return [refuse(event, RefusalReason.CONTACT_UNKNOWN, _UNKNOWN, event.contact_id, now_ms)]
+    if contact.state not in WAITING:
+        return []
+    abandoned = ContactAbandoned(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        resumable_until_ms=now_ms + state.rules.abandoned_kept_ms,
+        waited_ms=max(0, now_ms - contact.received_ms),
+    )
+    return [*withdraw_open_offer(state, contact, _LEFT, now_ms), abandoned]
+
+
+def _return(state: PoolState, contact_id: str, message: Message, now_ms: int) -> ContactReturned:
+    return ContactReturned(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact_id,
+        message_id=message.id,
+        email_message_id=message.email_message_id,
+    )
+
+
+def _begin(state: PoolState, event: ContactReceived, now_ms: int) -> list[PoolFact]:
+    """The message opens a contact, where the pool can have one more."""
+    message = event.message
     if not state.queues:
         return [refuse(event, RefusalReason.QUEUE_UNKNOWN, _NO_QUEUE, message.id, now_ms)]
     if len(state.contacts) >= limits.CONTACTS_MAX:

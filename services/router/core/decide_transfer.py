@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from libs.common.events.inputs import HoldContact, TransferContact, UnholdContact
 from libs.common.events.routing import ContactHeld, ContactTransferred, ContactUnheld, InputRefused, PoolFact
-from services.router.core import policies
+from services.router.core import limits, policies
+from services.router.core.entities import Contact
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
-from services.router.core.standing import IN_HAND, held_contact
+from services.router.core.standing import AGENT_UNKNOWN, IN_HAND, held_contact, is_member
 from services.router.core.transitions import ContactState
 
 CAUSE_AGENT = "agent"
@@ -29,7 +30,12 @@ def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> l
     if contact.transfers >= state.rules.transfers_max:
         detail = f"A contact is passed on at most {state.rules.transfers_max} times."
         return [refuse(event, RefusalReason.TRANSFER_LIMIT, detail, contact.id, now_ms)]
+    target = event.target_agent_id
     skills, alternatives = policies.moved_needs(contact, state.queues.get(contact.queue), queue, event.skills)
+    if target is not None:
+        why_not = _why_not_to(state, contact, target, alternatives or (skills,))
+        if why_not is not None:
+            return [refuse(event, *why_not, target, now_ms)]
     back_ms = state.rules.transfer_back_ms
     return [
         ContactTransferred(
@@ -49,8 +55,27 @@ def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> l
             barred_agent_id=contact.agent_id if back_ms else None,
             barred_until_ms=now_ms + back_ms if back_ms else 0,
             note_id=event.note_id,
+            target_agent_id=target,
+            target_until_ms=0 if target is None else now_ms + limits.TRANSFER_TO_AGENT_MS,
         )
     ]
+
+
+def _why_not_to(
+    state: PoolState, contact: Contact, target: str, needs: tuple[dict[str, int], ...]
+) -> tuple[RefusalReason, str] | None:
+    """Why the contact cannot be offered to this agent by name; None where it can, as soon as he has room."""
+    if not is_member(state, target):
+        return RefusalReason.AGENT_UNKNOWN, AGENT_UNKNOWN
+    if target == contact.agent_id:
+        return RefusalReason.ALREADY_ASSIGNED, "The agent has the contact."
+    desk = state.index.desks[target]
+    if not desk.available:
+        return RefusalReason.AGENT_AWAY, "The agent is not available."
+    asked = tuple(tuple(sorted(skills.items())) for skills in needs)
+    if not state.index.capability.requirement(asked).fits(desk.mask):
+        return RefusalReason.SKILLS_MISSING, "The contact asks for skills that the agent does not have."
+    return None
 
 
 def hold_contact(state: PoolState, event: HoldContact, now_ms: int) -> list[PoolFact]:

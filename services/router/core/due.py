@@ -8,10 +8,17 @@ from __future__ import annotations
 import heapq
 from typing import Final
 
-from libs.common.events.routing import CalendarTurned, ContactResolved, OfferExpired, OfferWithdrawn, PoolFact
+from libs.common.events.routing import (
+    CalendarTurned,
+    ContactLapsed,
+    ContactResolved,
+    OfferExpired,
+    OfferWithdrawn,
+    PoolFact,
+)
 from services.router.core import limits, policies
 from services.router.core.entities import Contact
-from services.router.core.index import TIMER_CALENDAR, TIMER_OFFER, TIMER_WRAP_UP
+from services.router.core.index import TIMER_ABANDONED, TIMER_CALENDAR, TIMER_OFFER, TIMER_WRAP_UP
 from services.router.core.model import PoolState
 from services.router.core.timers import first_timer
 from services.router.core.transitions import ContactState
@@ -35,6 +42,8 @@ def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
             return CalendarTurned(pool=state.pool, at_ms=now_ms, calendar=of_id, open=is_open, since_ms=due_ms)
         if kind == TIMER_WRAP_UP:
             return end_wrap_up(state.contacts[of_id], state.pool, now_ms)
+        if kind == TIMER_ABANDONED:
+            return ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=of_id)
         heapq.heappop(state.index.timers)
         state.index.end_restriction(state.contacts[of_id], timer)
 

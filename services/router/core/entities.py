@@ -66,7 +66,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
     `agent_id` is set from the offer on, `offer_id` while it is offered, `wrap_up` in wrap-up. `alternatives`: all that it asks for, where
     there is more than one way to fit. `only_agent` alone is offered it until `only_until_ms`, if he can be offered it at all. `handle`: the
     customer's address. `transfers`: how often it was passed on. While it is held, `frees_room` says that it takes up none of its agent's
-    room, `awaited` that the customer has written since. `flagged`: somebody was told that too many declined it.
+    room, `awaited` that the customer has written since. `flagged`: somebody was told that too many declined it. While it is
+    abandoned it can come back until `resumable_until_ms`.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
     frees_room: bool = False
     awaited: bool = False
     flagged: bool = False
+    resumable_until_ms: int = 0
 
     @property
     def needs(self) -> Needs:

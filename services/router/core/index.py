@@ -28,6 +28,7 @@ TIMER_WRAP_UP: Final = 1  # The id is the contact's.
 TIMER_BACKOFF: Final = 2  # The id is the contact's.
 TIMER_CALENDAR: Final = 3  # The id is the calendar's.
 TIMER_ONLY: Final = 4  # The id is the contact's: it is for one agent alone until then.
+TIMER_ABANDONED: Final = 5  # The id is the contact's.
 
 _NO_CALENDARS: Final[Mapping[str, CalendarState]] = {}
 
@@ -40,6 +41,7 @@ class Index:
         "_evictions",
         "_flagged",
         "_shifts",
+        "abandoned",
         "capability",
         "closed",
         "desks",
@@ -83,6 +85,7 @@ class Index:
         self.off_shift: Final = {strategy: AgentOrder(strategy, ()) for strategy in terms.strategies}
         self.rooms: Final[dict[str, int]] = {}  # Channel -> available agents with room, as bits.
         self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
+        self.abandoned: Final[dict[str, str]] = {}  # Thread -> the contact that its next message brings back.
         self.timers: Final[list[Timer]] = []  # A heap; entries that no longer hold are dropped when they come up.
         self.presences: Final[dict[str, int]] = {}
         self.waiting_counts: Final[dict[tuple[str, str], int]] = {}  # Queue and channel -> contacts waiting.
@@ -225,6 +228,10 @@ class Index:
         if contact.state is ContactState.QUEUED:
             self._wait(contact)
             return
+        if contact.state is ContactState.ABANDONED:
+            self.abandoned[contact.thread_id] = contact.id
+            heapq.heappush(self.timers, (contact.resumable_until_ms, TIMER_ABANDONED, contact.id))
+            return
         assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]
         if contact.awaited:
@@ -257,6 +264,9 @@ class Index:
             del self.threads[contact.thread_id]
         if contact.state is ContactState.QUEUED:
             self._stop_waiting(contact)
+            return
+        if contact.state is ContactState.ABANDONED:
+            del self.abandoned[contact.thread_id]
             return
         assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]

@@ -55,6 +55,10 @@ def _check_contacts(state: PoolState) -> None:
             f"contact {contact.id} is {contact.state} and counts as held",
         )
         _require(
+            (contact.state is ContactState.ABANDONED) == (contact.resumable_until_ms != 0),
+            f"contact {contact.id} is {contact.state} and resumable until {contact.resumable_until_ms}",
+        )
+        _require(
             (contact.agent_id is not None) == (contact.state in WITH_AGENT),
             f"contact {contact.id} is {contact.state} and with {contact.agent_id}",
         )
@@ -120,7 +124,7 @@ def _check_windows(state: PoolState) -> None:
 def _check_index(state: PoolState) -> None:
     live = state.index
     anew = build_index(state, live.now_ms)
-    for name in ("presences", "threads", "waiting_counts", "closed", "named", "unflagged"):
+    for name in ("presences", "threads", "abandoned", "waiting_counts", "closed", "named", "unflagged"):
         _same(name, getattr(live, name), getattr(anew, name))
     _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)
     _same("orders", list(live.orders), list(anew.orders))
@@ -193,6 +197,8 @@ def _check_nothing_to_offer(state: PoolState, contacts: Iterable[Contact], now_m
     for contact in contacts:
         if contact.wrap_up is not None:
             _require(not 0 < contact.wrap_up.until_ms <= now_ms, f"the wrap-up of contact {contact.id} is over")
+        if contact.state is ContactState.ABANDONED:
+            _require(contact.resumable_until_ms > now_ms, f"the time of abandoned contact {contact.id} is over")
         if contact.state is ContactState.QUEUED:
             agents = eligible_agents(anew, anew.waiting.by_contact[contact.id])
             _require(agents == 0, f"contact {contact.id} waits though {_names(anew, agents)} could take it")

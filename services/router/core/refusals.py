@@ -22,6 +22,7 @@ class RefusalReason(StrEnum):
     CONTACT_NOT_ACTIVE = "contact-not-active"
     CONTACT_NOT_HELD = "contact-not-held"
     CONTACT_NOT_WAITING = "contact-not-waiting"
+    CONTACT_ABANDONED = "contact-abandoned"
     CONTACT_OFFERED = "contact-offered"
     ALREADY_RESOLVED = "already-resolved"
     ALREADY_HELD = "already-held"

@@ -32,6 +32,8 @@ def known_contact(state: PoolState, event: Command, contact_id: str, now_ms: int
     if not event.supervising and not is_member(state, event.agent_id):
         return refuse(event, RefusalReason.AGENT_UNKNOWN, AGENT_UNKNOWN, event.agent_id, now_ms)
     contact = state.contacts.get(contact_id)
+    if contact is not None and contact.state is ContactState.ABANDONED:
+        return refuse(event, RefusalReason.CONTACT_ABANDONED, "The customer has left.", contact.id, now_ms)
     if contact is not None:
         return contact
     if contact_id in state.resolved:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 
 from services.router.core.calendars import next_turn_ms
-from services.router.core.index import TIMER_CALENDAR, TIMER_OFFER, TIMER_ONLY, TIMER_WRAP_UP, Timer
+from services.router.core.index import TIMER_ABANDONED, TIMER_CALENDAR, TIMER_OFFER, TIMER_ONLY, TIMER_WRAP_UP, Timer
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState
 
@@ -25,6 +25,8 @@ def _holds(state: PoolState, timer: Timer) -> bool:
         return False
     if kind == TIMER_WRAP_UP:
         return contact.wrap_up is not None and contact.wrap_up.until_ms == due_ms
+    if kind == TIMER_ABANDONED:
+        return contact.state is ContactState.ABANDONED and contact.resumable_until_ms == due_ms
     if contact.state is not ContactState.QUEUED:
         return False
     if kind == TIMER_ONLY:

@@ -1,9 +1,10 @@
 """The life of a contact as a table: state x fact -> state.
 
     queued -> offered -> active -> (held) -> wrap_up -> resolved, or cancelled
+    queued -> abandoned -> queued, or lapsed
 
-A contact that the pool does not hold has the state None; one that is resolved or cancelled leaves the pool. What the table does not name is
-illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes anything; the `decide`
+A contact that the pool does not hold has the state None; one that is resolved, cancelled or lapsed leaves the pool. What the table does
+not name is illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes anything; the `decide`
 modules never produce a fact that would be refused.
 """
 
@@ -14,14 +15,17 @@ from enum import StrEnum
 from typing import Final
 
 from libs.common.events.routing import (
+    ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
     ContactFlagged,
     ContactHeld,
+    ContactLapsed,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactReturned,
     ContactTransferred,
     ContactUnheld,
     Fact,
@@ -45,6 +49,8 @@ class ContactState(StrEnum):
     WRAP_UP = "wrap_up"
     RESOLVED = "resolved"
     CANCELLED = "cancelled"
+    ABANDONED = "abandoned"
+    LAPSED = "lapsed"
 
 
 class IllegalFactError(Exception):
@@ -63,6 +69,7 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         ContactFlagged: _S.QUEUED,
         ContactResolved: _S.RESOLVED,
         ContactCancelled: _S.CANCELLED,
+        ContactAbandoned: _S.ABANDONED,
     },
     _S.OFFERED: {
         MessageJoined: _S.OFFERED,
@@ -95,6 +102,8 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
     _S.WRAP_UP: {WrapUpExtended: _S.WRAP_UP, ContactResolved: _S.RESOLVED},
     _S.RESOLVED: {},
     _S.CANCELLED: {},
+    _S.ABANDONED: {ContactReturned: _S.QUEUED, ContactLapsed: _S.LAPSED},
+    _S.LAPSED: {},
 }
 
 # A message on the thread of a contact in one of these states belongs to it. Once the agent has called a contact done, a further
@@ -105,7 +114,7 @@ JOINABLE: Final = frozenset({_S.QUEUED, _S.OFFERED, _S.ACTIVE, _S.HELD})
 WITH_AGENT: Final = frozenset({_S.OFFERED, _S.ACTIVE, _S.HELD, _S.WRAP_UP})
 
 # These have left the pool.
-OVER: Final = frozenset({_S.RESOLVED, _S.CANCELLED})
+OVER: Final = frozenset({_S.RESOLVED, _S.CANCELLED, _S.LAPSED})
 
 
 def next_state(state: ContactState | None, fact: type[Fact], contact_id: str) -> ContactState:

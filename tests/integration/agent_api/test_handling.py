@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from libs.common.clock import SystemClock
+from libs.common.clock import SystemClock, rfc3339
+from libs.common.events.inputs import CustomerLeft
 from libs.common.http.auth import Role
 from libs.common.log.memory import MemoryLog
 from libs.common.testing.builders import a_contact_received, a_message, a_queue, an_agent
@@ -267,3 +268,52 @@ async def test_a_wrap_up_until_the_agent_is_done(desk: Api) -> None:
     refused = await bruno.refused(f"/v1/contacts/{contact_id}/wrap-up/extend", {"by_ms": 1000})
     assert refused == (409, "wrap-up-without-end")
     assert (await posted(bruno, f"/v1/contacts/{contact_id}/wrap-up/done"))["state"] == "resolved"
+
+
+async def test_a_contact_is_passed_on_to_a_colleague(desk: Api) -> None:
+    # given a contact with anna
+    anna = await come(desk, "anna")
+    contact_id = await active(desk, anna)
+    path = f"/v1/contacts/{contact_id}/transfer"
+    assert await anna.refused(path, {"agent": "bruno"}) == (409, "agent-away")
+    assert await anna.refused(path, {"agent": "nobody"}) == (404, "agent-unknown")
+    assert await anna.refused(path, {"agent": "anna"}) == (409, "already-assigned")
+    # when she passes it on to bruno
+    bruno = await come(desk, "bruno")
+    async with bruno.stream() as socket:
+        await next_frame(socket, "hello")
+        await posted(anna, path, {"agent": "bruno"})
+        frame = await next_frame(socket, "offer.made")
+    # then he is asked, because it is for him
+    assert frame["offer"]["contact"]["id"] == contact_id
+    assert frame["offer"]["reason"]["strategy"] == "preferred_agent"
+    transferred = next(item for item in await timeline(bruno, contact_id) if item["type"] == "contact.transferred")
+    assert transferred["data"]["to"] == "bruno"
+
+
+async def test_a_customer_who_left_is_shown_and_comes_back(desk: Api) -> None:
+    # given a contact that waits
+    sara = await desk.client("sara", Role.SUPERVISOR)
+    contact_id = await desk.router.receive(1)
+    await desk.caught_up()
+    # when the customer leaves
+    await desk.router.give(CustomerLeft(pool="care", contact_id=contact_id))
+    await desk.caught_up()
+    # then it is over for the queue, and can be seen to have been abandoned
+    shown = await sara.get(f"/v1/contacts/{contact_id}")
+    assert (shown["state"], shown["light"]) == ("abandoned", "green")
+    orders = next(queue for queue in (await sara.get("/v1/queues"))["items"] if queue["id"] == "orders")
+    assert orders["waiting"] == 0
+    now_ms = desk.router.clock.now_ms()
+    days = {"from": rfc3339(now_ms - 2 * 86_400_000), "to": rfc3339(now_ms + 86_400_000)}
+    report = await sara.get("/v1/reports/service-level", **days)
+    assert [line["abandoned"] for line in report["items"] if line["key"] == "orders"] == [1]
+    # and with the customer's next message it waits again
+    await desk.router.give(a_contact_received(2, message=a_message(2, thread_id=a_message(1).thread_id, text="Hello?")))
+    await desk.caught_up()
+    shown = await sara.get(f"/v1/contacts/{contact_id}")
+    assert (shown["state"], shown["preview"]) == ("queued", "Hello?")
+    messages = (await sara.get(f"/v1/contacts/{contact_id}/messages"))["items"]
+    assert len(messages) == 2
+    types = [entry["type"] for entry in await timeline(sara, contact_id)]
+    assert types == ["contact.queued", "contact.abandoned", "contact.returned"]

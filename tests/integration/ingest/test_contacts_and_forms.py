@@ -2,6 +2,7 @@
 
 import pytest
 
+from libs.common.events.inputs import CustomerLeft
 from tests.integration.ingest.conftest import Ingest
 
 CONTACT = {
@@ -47,6 +48,21 @@ async def test_the_same_contact_again_says_so(ingest: Ingest) -> None:
     assert (await post(ingest)).json()["duplicate"] is True
     first, second = await ingest.received()
     assert first.message.id == second.message.id
+
+
+async def test_an_integration_tells_that_a_customer_did_not_wait(ingest: Ingest) -> None:
+    # given a contact that was handed in
+    hint = (await post(ingest)).json()["contact_hint"]
+    path = f"/v1/contacts/{hint}/left"
+    # when its customer leaves
+    assert (await ingest.client.post(path, json={"account": "api"}, headers=ingest.token())).status_code == 202
+    # then the router is told, in the account's pool, after the contact
+    _, left = await ingest.received()
+    assert left == CustomerLeft(pool="sales", contact_id=hint)
+    # and only integrations tell it, of accounts that there are
+    assert (await ingest.client.post(path, json={"account": "api"})).status_code == 401
+    answer = await ingest.client.post(path, json={"account": "none"}, headers=ingest.token())
+    assert answer.status_code == 404
 
 
 async def test_an_idempotency_key_stands_in_for_an_external_id(ingest: Ingest) -> None:

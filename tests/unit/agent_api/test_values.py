@@ -19,7 +19,7 @@ from services.agent_api.paging import decode_cursor, encode_cursor
 from services.agent_api.store.rows import MessageRow
 from services.agent_api.store.statistics import expected_wait_ms
 from services.agent_api.store.tables import HANDLE_CHARS_MAX, CleanText, metadata
-from services.agent_api.view_routing import preview_of
+from services.agent_api.view_frames import preview_of
 
 
 @given(st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1), st.text())

@@ -9,6 +9,7 @@ PROMISED = {
     "centralino_contacts_received_total": ("pool", "queue", "channel"),
     "centralino_contacts_assigned_total": ("pool", "queue", "channel"),
     "centralino_contacts_resolved_total": ("pool", "queue", "channel"),
+    "centralino_contacts_abandoned_total": ("pool", "queue", "channel"),
     "centralino_contacts_cancelled_total": ("pool", "queue", "channel"),
     "centralino_contacts_transferred_total": ("pool", "queue", "channel"),
     "centralino_contacts_waiting": ("pool", "queue"),

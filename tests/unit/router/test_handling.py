@@ -10,6 +10,7 @@ from libs.common.events.inputs import (
     AssignContact,
     CancelContact,
     ChangeContact,
+    CustomerLeft,
     ExtendWrapUp,
     PullContact,
     RequeueContact,
@@ -18,12 +19,14 @@ from libs.common.events.inputs import (
 )
 from libs.common.events.pool import ChannelConfiguration, RoutingRules
 from libs.common.events.routing import (
+    ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
     ContactHeld,
     ContactRequeued,
     ContactResolved,
+    ContactReturned,
     ContactTransferred,
     ContactUnheld,
     OfferWithdrawn,
@@ -416,3 +419,109 @@ def test_a_wrap_up_is_extended() -> None:
     pool.at_ms += 1
     facts = pool.command(ExtendWrapUp, "anna", contact_id="con_1", by_ms=5_000)
     assert kinds(facts) == ["ContactResolved", "InputRefused"]
+
+
+def test_a_contact_passed_on_to_an_agent_is_for_him_alone_at_first() -> None:
+    # given three agents, of whom the second is at work
+    pool = a_pool("anna", "bruno", "carla")
+    pool.active("anna", 1)
+    pool.active("bruno", 2)
+    # when the first passes her contact on to the second, who is full
+    facts = pool.transfer("anna", "con_1", target_agent_id="bruno")
+    # then it waits for him, though another one has room
+    assert kinds(facts) == ["ContactTransferred"]
+    assert isinstance(facts[0], ContactTransferred)
+    assert (facts[0].target_agent_id, facts[0].target_until_ms) == ("bruno", START_MS + pool.at_ms + 60_000)
+    assert (facts[0].queue, facts[0].transfers) == ("orders", 1)
+    # and is offered to him when he has room, who may decline it: then it goes to anybody of the queue
+    facts = pool.resolve("bruno", "con_2")
+    assert offered_to(facts) == {"con_1": "bruno"}
+    facts = pool.reject("bruno", the_offer(facts).offer_id)
+    assert offered_to(facts) == {"con_1": "carla"}
+
+
+def test_a_contact_is_not_kept_for_ever_for_whom_it_was_passed_on_to() -> None:
+    pool = a_pool("anna", "bruno", "carla")
+    pool.active("anna", 1)
+    pool.active("bruno", 2)
+    pool.transfer("anna", "con_1", target_agent_id="bruno")
+    assert pool.wait(59_999) == []
+    assert offered_to(pool.wait(1)) == {"con_1": "carla"}
+
+
+def test_whom_a_contact_is_passed_on_to_may_have_declined_it_before() -> None:
+    pool = a_pool("anna", "bruno")
+    pool.presence("anna", "break")
+    pool.reject("bruno", the_offer(pool.receive(1)).offer_id)
+    pool.accept("anna", the_offer(pool.presence("anna")).offer_id)
+    assert offered_to(pool.transfer("anna", "con_1", target_agent_id="bruno")) == {"con_1": "bruno"}
+
+
+def test_whom_a_contact_is_not_passed_on_to() -> None:
+    pool = two_queues(an_agent("anna"), an_agent("bruno"), an_agent("carla", skills={"it": 5}))
+    pool.presence("bruno", "break")
+    pool.active("anna")
+
+    def refusal(target: str, **fields: Any) -> str:
+        return the_refusal(pool.transfer("anna", "con_1", target_agent_id=target, **fields))
+
+    assert refusal("nobody") == "agent-unknown"
+    assert refusal("anna") == "already-assigned"
+    assert refusal("bruno") == "agent-away"
+    pool.presence("bruno")
+    assert refusal("bruno", queue="billing") == "skills-missing"
+    facts = pool.transfer("anna", "con_1", target_agent_id="carla", queue="billing")
+    assert offered_to(facts) == {"con_1": "carla"}
+
+
+@pytest.mark.parametrize("offered", [False, True])
+def test_a_customer_who_left_comes_back_to_the_old_place(offered: bool) -> None:
+    # given a contact that waits, or is offered
+    pool = a_pool("anna", come=offered)
+    pool.receive(1, message_thread_id="thread")
+    pool.at_ms += 5_000
+    # when the customer leaves
+    facts = pool.give(CustomerLeft(pool=POOL, contact_id="con_1"))
+    # then it waits no more
+    assert kinds(facts) == [*(["OfferWithdrawn"] if offered else []), "ContactAbandoned"]
+    assert facts[-1] == ContactAbandoned(
+        pool=POOL,
+        at_ms=START_MS + pool.at_ms,
+        contact_id="con_1",
+        resumable_until_ms=START_MS + pool.at_ms + 900_000,
+        waited_ms=5_000,
+    )
+    assert pool.give(CustomerLeft(pool=POOL, contact_id="con_1")) == []
+    assert the_refusal(pool.supervise(AssignContact, "con_1", target_agent_id="anna")) == "contact-abandoned"
+    # and when a further message comes, it waits again where it was, before what came in between
+    pool.presence("anna", "break")
+    pool.receive(2)
+    pool.at_ms += 899_999
+    facts = pool.receive(3, message_thread_id="thread")
+    assert kinds(facts) == ["ContactReturned"]
+    assert isinstance(facts[0], ContactReturned)
+    assert facts[0].contact_id == "con_1"
+    assert pool.receive(3, message_thread_id="thread") == []
+    assert offered_to(pool.presence("anna")) == {"con_1": "anna"}
+
+
+def test_a_customer_who_comes_back_too_late_is_a_new_contact() -> None:
+    pool = a_pool("anna")
+    pool.receive(1, message_thread_id="thread")
+    pool.give(CustomerLeft(pool=POOL, contact_id="con_1"))
+    # A message in the very moment finds the time over, though nothing has said so yet.
+    pool.at_ms += 900_000
+    assert kinds(pool.receive(2, message_thread_id="thread")) == ["ContactLapsed", "ContactQueued", "OfferMade"]
+    # and without a message the time itself ends it
+    pool.give(CustomerLeft(pool=POOL, contact_id="con_2"))
+    assert pool.wait(899_999) == []
+    assert kinds(pool.wait(1)) == ["ContactLapsed"]
+    assert pool.deadline_ms() is None
+    assert pool.give(CustomerLeft(pool=POOL, contact_id="con_2")) == []
+
+
+def test_that_the_customer_left_changes_nothing_for_an_agents_contact() -> None:
+    pool = a_pool("anna")
+    pool.active("anna")
+    assert pool.give(CustomerLeft(pool=POOL, contact_id="con_1")) == []
+    assert the_refusal(pool.give(CustomerLeft(pool=POOL, contact_id="con_9"))) == "contact-unknown"

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 
-from libs.common.events.inputs import CancelContact
+from libs.common.events.inputs import CancelContact, CustomerLeft
 from libs.common.events.routing import (
+    ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
     ContactHeld,
+    ContactLapsed,
     ContactRequeued,
     ContactResolved,
+    ContactReturned,
     ContactTransferred,
     ContactUnheld,
     Fact,
@@ -73,6 +76,9 @@ FACTS: dict[type[Fact], Fact] = {
             offer_timeout_ms=5_000,
         ),
         ContactCancelled(**AT, contact_id="con_1", by="marta", agent_id="anna"),
+        ContactAbandoned(**AT, contact_id="con_1", resumable_until_ms=START_MS + 9_000, waited_ms=99),
+        ContactReturned(**AT, contact_id="con_1", message_id="msg_returned"),
+        ContactLapsed(**AT, contact_id="con_1"),
         WrapUpStarted(**AT, contact_id="con_1", agent_id="anna", until_ms=START_MS + 5_000),
         WrapUpExtended(**AT, contact_id="con_1", agent_id="anna", until_ms=START_MS + 50_000),
         ContactResolved(**AT, contact_id="con_1", agent_id="anna", queue="orders", channel="email"),
@@ -91,6 +97,11 @@ def a_pool_with(state: ContactState | None) -> Pool:
         pool.presence("anna", "break")
         return pool
     if state is ContactState.OFFERED:
+        return pool
+    if state in {ContactState.ABANDONED, ContactState.LAPSED}:
+        pool.give(CustomerLeft(pool=POOL, contact_id="con_1"))
+        if state is ContactState.LAPSED:
+            pool.wait(900_000)
         return pool
     pool.accept("anna", the_offer(facts).offer_id)
     if state is ContactState.HELD:
