@@ -10,14 +10,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from libs.common.errors import CentralinoError, PoisonError
-from libs.common.events.codec import decode_envelope, decode_event
+from libs.common.events.codec import HEADER_INPUT_OFFSET, decode_event
 from libs.common.log.fence import Fence
 from libs.common.log.port import EventLog, Record
 from libs.common.log.streams import ROUTING_EVENTS
 from libs.common.logging import get_logger
-from services.router.core.snapshot import SnapshotUnreadableError, restore
+from services.router.core.snapshot import SnapshotUnreadableError, restoring
 from services.router.origin import Origin, is_writer_started
 from services.router.routing_state import RoutingState
+from services.router.slices import run_in_slices
 from services.router.snapshot import Manifest, StoredSnapshots, read_snapshots
 
 _POLL_RECORDS = 500
@@ -52,7 +53,7 @@ async def recover(log: EventLog, *, partition: int, configured: Collection[str],
     snapshots = await read_snapshots(log, partition)
     begin = await log.begin_offset(ROUTING_EVENTS, partition)
     state = RoutingState(partition=partition, partitions=partitions, configured=configured)
-    start = _restore_newest(state, snapshots, begin=begin, before_offset=before_offset)
+    start = await _restore_newest(state, snapshots, begin=begin, before_offset=before_offset)
     if start is None:
         if begin > 0:
             raise RecoveryImpossibleError(
@@ -72,7 +73,7 @@ async def recover(log: EventLog, *, partition: int, configured: Collection[str],
     )
 
 
-def _restore_newest(
+async def _restore_newest(
     state: RoutingState, snapshots: StoredSnapshots, *, begin: int, before_offset: int
 ) -> Manifest | None:
     """Put the newest usable snapshot into the state: the facts still on the log go on from it, and this version can read it."""
@@ -81,7 +82,9 @@ def _restore_newest(
         if not begin <= manifest.next_output <= before_offset:
             continue
         try:
-            restored = {pool: restore(pool, chunks) for pool, chunks in snapshot.pools}
+            restored = {}
+            for pool, chunks in snapshot.pools:
+                restored[pool], _ = await run_in_slices(restoring(pool, chunks))
         except SnapshotUnreadableError as error:
             get_logger("router").warning("snapshot not readable", snapshot=manifest.id, why=str(error))
             continue
@@ -117,14 +120,17 @@ class _Folding:
     def _fold(self, record: Record) -> None:
         if not self._fence.admit(record) or is_writer_started(record):
             return
-        envelope = decode_envelope(record)
-        if envelope.input_offset is None:
-            raise PoisonError(f"{record.stream}/{record.partition}@{record.offset}: header missing: the input's offset")
+        headers = dict(record.headers)
+        try:
+            input_offset = int(headers[HEADER_INPUT_OFFSET])
+        except (KeyError, ValueError):
+            place = f"{record.stream}/{record.partition}@{record.offset}"
+            raise PoisonError(f"{place}: header missing or malformed: the input's offset") from None
         self._state.fold(decode_event(record))
         self.folded += 1
-        self.next_input = max(self.next_input, envelope.input_offset + 1)
+        self.next_input = max(self.next_input, input_offset + 1)
         self.last = Origin(
-            input_offset=envelope.input_offset,
-            causation_id=envelope.causation_id or "",
-            correlation_id=envelope.correlation_id,
+            input_offset=input_offset,
+            causation_id=headers.get("causationid", b"").decode("utf-8", "replace"),
+            correlation_id=headers.get("correlationid", b"").decode("utf-8", "replace"),
         )

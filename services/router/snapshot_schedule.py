@@ -78,11 +78,8 @@ class SnapshotSchedule:
             or now_ms - self._last_ms >= self._settings.router_snapshot_interval_ms
         )
 
-    def begin(self, freeze: Callable[[], FrozenState], now_ms: int) -> None:
-        """Take the state as it is now, and begin to write it beside the loop."""
-        started_s = time.perf_counter()
-        frozen = freeze()
-        pause_s = time.perf_counter() - started_s
+    def begin(self, frozen: FrozenState, pause_s: float, now_ms: int) -> None:
+        """Begin to write the state beside the loop, as it is now. `pause_s`: for how long its freezing held the worker up at one time."""
         self._taken_records, self._records = self._records, 0
         self._last_ms = now_ms
         self._not_before_ms = now_ms + _RETRY_MS

@@ -26,7 +26,7 @@ from services.router.arrivals import Arrivals
 from services.router.batch import FactBatch
 from services.router.calendars import Extensions
 from services.router.core.refusals import RefusalReason
-from services.router.core.snapshot import freeze
+from services.router.core.snapshot import SnapshotSource, freezing
 from services.router.deliveries import Deliveries, DeposedError
 from services.router.log_time import LogTime
 from services.router.origin import new_writer_id, origin_of, shell_input_record, writer_started_record
@@ -34,6 +34,7 @@ from services.router.pools import with_calendars
 from services.router.recovery import Recovered, recover
 from services.router.routing_state import RoutingState
 from services.router.settings import RouterSettings
+from services.router.slices import run_in_slices
 from services.router.snapshot import FrozenState
 from services.router.snapshot_schedule import SnapshotReport, SnapshotSchedule
 from services.router.timers import Timers
@@ -199,7 +200,7 @@ class Tenure:
             if self._snapshots.due(self._now_ms()):
                 # A snapshot holds nothing that is not on the log.
                 await self._deliveries.send_all(self.next_input)
-                self._snapshots.begin(self._freeze, self._now_ms())
+                self._snapshots.begin(*await self._freeze(), self._now_ms())
         await self._deliveries.send_all(self.next_input)
 
     async def close(self) -> None:
@@ -273,14 +274,22 @@ class Tenure:
         self._log_time.heard(before_ms=before_ms, timestamp_ms=appended.timestamp_ms, after_ms=clock.now_ms())
         return appended
 
-    def _freeze(self) -> FrozenState:
-        return FrozenState(
+    async def _freeze(self) -> tuple[FrozenState, float]:
+        """The state as it is, and for how long this stood in the way of all else at most (s). Nothing is decided meanwhile."""
+        pools: list[tuple[str, SnapshotSource]] = []
+        pause_max_s = 0.0
+        for pool, state in sorted(self.state.pools.items()):
+            source, pause_s = await run_in_slices(freezing(state))
+            pools.append((pool, source))
+            pause_max_s = max(pause_max_s, pause_s)
+        frozen = FrozenState(
             term=self.term,
             next_output=self._deliveries.next_output,
             next_input=self.next_input,
             taken_ms=self._now_ms(),
-            pools=tuple((pool, freeze(state)) for pool, state in sorted(self.state.pools.items())),
+            pools=tuple(pools),
         )
+        return frozen, pause_max_s
 
     def _now_ms(self) -> int:
         """The log's time, as near as we know it."""

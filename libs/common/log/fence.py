@@ -13,7 +13,7 @@ from libs.common.events.codec import HEADER_TERM, type_of
 from libs.common.events.routing import WriterStarted
 from libs.common.log.port import Record
 
-_WRITER_STARTED: Final = type_of(WriterStarted(writer_id=""))
+_WRITER_STARTED: Final = type_of(WriterStarted(writer_id="")).encode()
 
 
 class Fence:
@@ -34,8 +34,9 @@ class Fence:
             f"{record.stream}/{record.partition}@{record.offset} comes again or out of order after {self._newest_offset}"
         )
         self._newest_offset = record.offset
-        if record.header("ce_type") == _WRITER_STARTED:
+        headers = dict(record.headers)  # Every record of `routing.events` comes through here, at every reader.
+        if headers.get("ce_type") == _WRITER_STARTED:
             self.term = record.offset
             return True
         # A record without a readable term was written by no router: it can belong to no writer's history.
-        return self.term is not None and record.header(HEADER_TERM) == str(self.term)
+        return self.term is not None and headers.get(HEADER_TERM) == b"%d" % self.term

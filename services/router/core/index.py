@@ -9,7 +9,7 @@ much, never too little, and neither changes what is decided.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from services.router.core.calendars import next_turn_ms
@@ -30,6 +30,7 @@ TIMER_CALENDAR: Final = 3  # The id is the calendar's.
 TIMER_ONLY: Final = 4  # The id is the contact's: it is for one agent alone until then.
 TIMER_ABANDONED: Final = 5  # The id is the contact's.
 
+_SLICE: Final = 256
 _NO_CALENDARS: Final[Mapping[str, CalendarState]] = {}
 
 
@@ -69,6 +70,8 @@ class Index:
         now_ms: int,
         terms: Terms,
         calendars: Mapping[str, CalendarState] = _NO_CALENDARS,
+        *,
+        filled: bool = True,
     ) -> None:
         self.now_ms = now_ms
         self.terms: Final = terms
@@ -99,10 +102,26 @@ class Index:
         self.unflagged: Final[dict[str, None]] = {}  # Waiting contacts that somebody must still be told about.
         # Agent -> the waiting contacts that are for him alone, if he can be offered them. He need not be there.
         self.named: Final[dict[str, dict[str, Contact]]] = {}
-        for agent in agents.values():
+        if filled:
+            for _ in self.filling(agents, contacts, offers, calendars):
+                pass
+
+    def filling(
+        self,
+        agents: Mapping[str, Agent],
+        contacts: Iterable[Contact],
+        offers: Iterable[Offer],
+        calendars: Mapping[str, CalendarState],
+    ) -> Iterator[None]:
+        """Put in what the index was made for, in slices of some hundred; for whoever made it not `filled`."""
+        for number, agent in enumerate(agents.values()):
             self.add_agent(agent)
-        for contact in contacts:
+            if number % _SLICE == 0:
+                yield
+        for number, contact in enumerate(contacts):
             self.add_contact(contact)
+            if number % _SLICE == 0:
+                yield
         for offer in offers:
             heapq.heappush(self.timers, (offer.expires_ms, TIMER_OFFER, offer.id))
         for calendar in calendars.values():

@@ -5,6 +5,7 @@ The shell makes one with `new_state`, or restores one from a snapshot, and must 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
@@ -59,12 +60,21 @@ def new_state(pool: str) -> PoolState:
     return PoolState(pool=pool)
 
 
-def build_index(state: PoolState, now_ms: int) -> Index:
+def build_index(state: PoolState, now_ms: int, *, filled: bool = True) -> Index:
     """The index that goes with the rest of the state at this time. Everything in it counts as possibly unsettled."""
     terms = terms_of(state.queues, state.channels, state.rules)
-    return Index(state.agents, state.contacts.values(), state.offers.values(), now_ms, terms, state.calendars)
+    contacts, offers = state.contacts.values(), state.offers.values()
+    return Index(state.agents, contacts, offers, now_ms, terms, state.calendars, filled=filled)
 
 
 def rebuild_index(state: PoolState) -> None:
     """Compute the index anew from the rest of the state."""
     state.index = build_index(state, state.now_ms)
+
+
+def rebuilding_index(state: PoolState) -> Iterator[None]:
+    """`rebuild_index` in slices; the state has its index once they are all done."""
+    index = build_index(state, state.now_ms, filled=False)
+    yield
+    yield from index.filling(state.agents, state.contacts.values(), state.offers.values(), state.calendars)
+    state.index = index

@@ -10,7 +10,7 @@ frame is the head, the last one counts what came between, so that a torn snapsho
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -21,7 +21,7 @@ from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, Ro
 from services.router.core import limits
 from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer
 from services.router.core.last_agents import LastAgents
-from services.router.core.model import PoolState, rebuild_index
+from services.router.core.model import PoolState, rebuilding_index
 from services.router.core.window import Window
 
 FORMAT: Final = 1
@@ -88,7 +88,12 @@ _CONTENT: Final[dict[int, Any]] = {
     _CALENDARS: list[CalendarState],
     _LAST_AGENTS: tuple[int, dict[str, str]],
 }
-_WINDOWS: Final = ("messages", "commands", "resolved")
+# By name, and how long each keeps its ids.
+_WINDOWS: Final = {
+    "messages": limits.MESSAGES_KEPT_MS,
+    "commands": limits.COMMANDS_KEPT_MS,
+    "resolved": limits.RESOLVED_KEPT_MS,
+}
 
 # MessagePack text that is no UTF-8 raises an error of its own.
 _DAMAGES: Final = (msgspec.DecodeError, UnicodeDecodeError)
@@ -99,12 +104,30 @@ _frame_decoder: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
 
 
 def freeze(state: PoolState) -> SnapshotSource:
-    """The state as it is now, whatever happens to it afterwards. A few shallow copies."""
+    """The state as it is now, whatever happens to it afterwards."""
+    return run_to_the_end(freezing(state))
+
+
+def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
+    """`freeze` in a few slices, each the shallow copy of one container. The state must not change in between."""
     # `copy` takes over a dict's table as it is, where `dict()` would insert every entry anew after deletions.
     ended_offers = dict(state.ended_offers)
     if ended_offers:
         newest = next(reversed(ended_offers))
         ended_offers[newest] = dict(ended_offers[newest])
+    yield
+    agents = state.agents.copy()
+    yield
+    contacts = state.contacts.copy()
+    yield
+    offers = state.offers.copy()
+    yield
+    windows = {}
+    for name in _WINDOWS:
+        windows[name] = getattr(state, name).frozen_buckets()
+        yield
+    last_agents = state.last_agents.frozen_buckets()
+    yield
     return SnapshotSource(
         head=_Head(
             FORMAT,
@@ -119,16 +142,12 @@ def freeze(state: PoolState) -> SnapshotSource:
         ),
         queues=tuple(state.queues.values()),
         calendars=tuple(state.calendars.values()),
-        agents=state.agents.copy(),
-        contacts=state.contacts.copy(),
-        offers=state.offers.copy(),
-        windows={
-            "messages": state.messages.frozen_buckets(),
-            "commands": state.commands.frozen_buckets(),
-            "resolved": state.resolved.frozen_buckets(),
-        },
+        agents=agents,
+        contacts=contacts,
+        offers=offers,
+        windows=windows,
         ended_offers=ended_offers,
-        last_agents=state.last_agents.frozen_buckets(),
+        last_agents=last_agents,
     )
 
 
@@ -147,6 +166,11 @@ def snapshot_chunks(source: SnapshotSource, size: int) -> Iterator[bytes]:
 
 def restore(pool: str, chunks: Iterable[bytes]) -> PoolState:
     """The state that was frozen. Raises SnapshotUnreadableError where the chunks are not one whole snapshot of this pool."""
+    return run_to_the_end(restoring(pool, chunks))
+
+
+def restoring(pool: str, chunks: Iterable[bytes]) -> Generator[None, None, PoolState]:
+    """`restore` in slices of some hundred entities."""
     state = PoolState(pool=pool)
     windows: dict[str, _Buckets] = {name: {} for name in _WINDOWS}
     last_agents: dict[int, dict[str, str]] = {}
@@ -166,14 +190,29 @@ def restore(pool: str, chunks: Iterable[bytes]) -> PoolState:
         else:
             _take(state, windows, kind, content)
         count += 1
+        yield
     if not ended:
         raise SnapshotUnreadableError(f"the snapshot ends after {count} frames")
-    state.messages = Window(limits.MESSAGES_KEPT_MS, windows["messages"].items())
-    state.commands = Window(limits.COMMANDS_KEPT_MS, windows["commands"].items())
-    state.resolved = Window(limits.RESOLVED_KEPT_MS, windows["resolved"].items())
+    for name, kept_ms in _WINDOWS.items():
+        window = Window(kept_ms)
+        for number, ids in windows[name].items():
+            window.put_bucket(number, ids)
+            yield
+        setattr(state, name, window)
     state.last_agents = LastAgents(last_agents.items())
-    rebuild_index(state)
+    yield
+    yield from rebuilding_index(state)
     return state
+
+
+def run_to_the_end(work: Generator[None, None, _T]) -> _T:
+    """The result of something that is done in slices, with nothing in between."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
 
 
 def digest(state: PoolState) -> str:

@@ -6,7 +6,6 @@ state shares it, and copies the newest one alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from services.router.core import limits
@@ -17,12 +16,10 @@ class Window:
 
     __slots__ = ("_seen", "buckets", "kept_ms")
 
-    def __init__(self, kept_ms: int, buckets: Iterable[tuple[int, list[str]]] = ()) -> None:
+    def __init__(self, kept_ms: int) -> None:
         self.kept_ms: Final = kept_ms
-        self.buckets: dict[int, list[str]] = dict(buckets)
-        self._seen: dict[str, None] = {}
-        for ids in self.buckets.values():
-            self._seen.update(dict.fromkeys(ids))
+        self.buckets: Final[dict[int, list[str]]] = {}
+        self._seen: Final[dict[str, None]] = {}
 
     def __contains__(self, seen_id: str) -> bool:
         return seen_id in self._seen
@@ -41,6 +38,11 @@ class Window:
             bucket = self.buckets[number] = []
         bucket.append(seen_id)
         self._seen[seen_id] = None
+
+    def put_bucket(self, number: int, ids: list[str]) -> None:
+        """A bucket from a snapshot; they come in the order of time."""
+        self.buckets[number] = ids
+        self._seen.update(dict.fromkeys(ids))
 
     def frozen_buckets(self) -> dict[int, list[str]]:
         """The buckets as they are now, in order; later adding does not show in them."""
