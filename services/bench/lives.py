@@ -45,15 +45,16 @@ class Lives:
     """The story. Ask for inputs, decide them, tell what followed; then ask for the next ones.
 
     `agents` with 2 to 8 of 50 skills each, in 200 profiles; contacts that ask for 1 to 3 skills of some profile. Once the pool has filled
-    up, `BUSY_SHARE` of the agents have a contact, and never are more contacts open than there are agents.
+    up, `BUSY_SHARE` of the agents have a contact, and never are more contacts open than there are agents. With a `backlog` every agent has
+    a contact, and so many more wait.
     """
 
-    def __init__(self, agents: int, seed: int = 1) -> None:
+    def __init__(self, agents: int, seed: int = 1, *, backlog: int = 0) -> None:
         self._chance: Final = Random(seed)  # noqa: S311  # it makes stories, no secrets
         self._profiles: Final = [self._profile() for _ in range(PROFILES)]
         self.configuration: Final[ConfigurePool] = self._configure(agents)
-        self._agents: Final = agents
-        self._busy: Final = max(1, int(agents * BUSY_SHARE))
+        self._open_max: Final = agents + backlog
+        self._busy: Final = self._open_max if backlog else max(1, int(agents * BUSY_SHARE))
         self._offers_open: Final = max(1, min(_OFFERS_OPEN_MAX, self._busy // 2))
         self._number = 0
         self._commands = 0
@@ -71,12 +72,12 @@ class Lives:
 
     def next_input(self, now_ms: int) -> AnyInput | None:
         """What happens next; None where that depends on what was not told yet."""
-        full = self._open >= self._agents
+        full = self._open >= self._open_max
         if len(self._offers) >= (1 if full else self._offers_open):
             return self._accept(self._offers.popleft())
         if len(self._assigned) >= (1 if full else self._busy):
             return self._resolve(self._assigned.popleft())
-        return None if full else self._receive(now_ms)
+        return None if full else self.receive(now_ms)
 
     def next_inputs(self, most: int, now_ms: int) -> list[AnyInput]:
         """The next ones, up to so many, that follow from what was told until now."""
@@ -125,7 +126,8 @@ class Lives:
         queue = QueueConfiguration(id=_QUEUE, target_ms=300_000, offer_timeout_ms=_DAY_MS)
         return configure_pool(POOL, (queue,), members, CHANNEL_TARGETS_MS)
 
-    def _receive(self, now_ms: int) -> ContactReceived:
+    def receive(self, now_ms: int) -> ContactReceived:
+        """A customer writes for the first time."""
         self._number += 1
         self._open += 1
         profile = self._chance.choice(self.configuration.agents).skills

@@ -15,22 +15,21 @@ from typing import Final
 
 from libs.common.clock import SystemClock
 from libs.common.errors import OutageError, PoisonError
-from libs.common.events.codec import decode_event
-from libs.common.events.inputs import AnyInput, ConfigurePool
+from libs.common.events.inputs import ConfigurePool
 from libs.common.events.routing import InputRefused, PoolFact
 from libs.common.log.open import open_log
-from libs.common.log.port import NewRecord, Record
+from libs.common.log.port import Record
 from libs.common.log.streams import OUTBOUND_MESSAGES, ROUTING_INPUTS, partition_of
 from libs.common.metrics import Metrics
 from services.bench.bare_log import RETENTION_DAYS, open_bare
-from services.bench.figures import Figure, Report, describe_machine, percentile, ratios
+from services.bench.core import measure_core, measure_memory
+from services.bench.figures import Figure, Report, describe_machine, ratios
 from services.bench.http_load import collector_paused
 from services.bench.lives import Lives
 from services.bench.logs import PARTITIONS, LogPlace
 from services.bench.stack import POOL
 from services.router.core.step import new_state, step
 from services.router.metrics import PartitionMetrics
-from services.router.origin import fact_records, origin_of
 from services.router.partition import PartitionWorker, Phase
 from services.router.routing_state import RoutingState
 from services.router.settings import RouterSettings
@@ -51,13 +50,16 @@ class RunTooLongError(OutageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterPlan:
-    """What to do. `inputs`: on the log in each round; `agents`: in the pool there; `core_agents`: sizes of the core's pools."""
+    """What to do. `inputs`: on the log in each round; `agents`: in the pool there; `core_agents`: sizes of the core's pools.
+    `memory_agents`: agents of the pool whose memory is measured, with as many waiting contacts; 0: not at all.
+    """
 
     inputs: int = 30_000
     agents: int = 200
     rounds: int = 5
     core_inputs: int = 20_000
-    core_agents: tuple[int, ...] = (100, 1_000, 10_000)
+    core_agents: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
+    memory_agents: int = 100_000
 
 
 async def measure_router(plan: RouterPlan, places: Sequence[LogPlace], folder: Path) -> Report:
@@ -73,12 +75,15 @@ async def measure_router(plan: RouterPlan, places: Sequence[LogPlace], folder: P
                 worked.append(await _time_worker(url, configuration, inputs, folder))
                 copied.append(await _time_bare(url, inputs))
         figures += _figures(place.kind, worked, copied)
-    for agents in plan.core_agents:
-        figures += _measure_core(agents, plan)
+    figures += measure_core(plan.core_agents, plan.core_inputs, plan.rounds)
+    if plan.memory_agents:
+        figures += measure_memory(plan.memory_agents)
     notes = (
         f"inputs are whole lives of contacts in a pool of {plan.agents} agents: written, offered, accepted, resolved; a third are messages",
         "the worker decodes and decides each input and writes 1 to 2 facts for it; the loop copies as many records as there are inputs",
         "the core's time is processor time of `step` alone; with the codec, of decoding the input and encoding the facts too",
+        "in light load most agents have a contact, in overload all have one and as many contacts wait as there are agents",
+        "the scan of all does no more than to look for whom or what is next, at messages and at agents who get free",
     )
     return Report(benchmark="router", parameters=asdict(plan), figures=figures, notes=notes, machine=machine)
 
@@ -130,31 +135,37 @@ async def _preload(url: str, plan: RouterPlan) -> tuple[int, ConfigurePool]:
     return count, lives.configuration
 
 
-class _Watch:
-    """The worker's observer: what the service's own metrics do, and the end of the inputs."""
+class Watch:
+    """The worker's observer: what the service's own metrics do, when it was live, and when what follows from the inputs was there."""
 
     def __init__(self, partition: int, inputs: int) -> None:
         self._metrics = PartitionMetrics(Metrics(), partition)
         self._left = inputs
         self.live_s = self.live_cpu_s = 0.0
+        self.done_s = self.done_cpu_s = 0.0
         self.refused = 0
         self.done = asyncio.Event()
 
     def recovered(self, state: RoutingState, seconds: float) -> None:
+        """The worker is live."""
         self._metrics.recovered(state, seconds)
         self.live_s, self.live_cpu_s = time.perf_counter(), time.process_time()
 
     def appended(self, facts: Sequence[PoolFact], records: int) -> None:
+        """What follows from some inputs stands on the log."""
         self._metrics.appended(facts, records)
         self.refused += sum(isinstance(fact, InputRefused) for fact in facts)
-        if self._left <= 0:
+        if self._left <= 0 and not self.done.is_set():
+            self.done_s, self.done_cpu_s = time.perf_counter(), time.process_time()
             self.done.set()
 
     def decided(self, inputs: int, seconds: float) -> None:
+        """So many inputs fewer are left."""
         self._metrics.decided(inputs, seconds)
         self._left -= inputs
 
     def snapshot_written(self, report: SnapshotReport) -> None:
+        """A part of what a worker does."""
         self._metrics.snapshot_written(report)
 
 
@@ -168,9 +179,16 @@ class _NoDeadLetters:
 
 async def _time_worker(url: str, configuration: ConfigurePool, inputs: int, folder: Path) -> Timed:
     """From the worker's start of work to the append of what follows from the last input."""
+    with collector_paused():
+        watch = await run_worker(url, configuration, inputs, folder)
+    return Timed(inputs=inputs, seconds=watch.done_s - watch.live_s, cpu_s=watch.done_cpu_s - watch.live_cpu_s)
+
+
+async def run_worker(url: str, configuration: ConfigurePool, inputs: int, folder: Path) -> Watch:
+    """Have a worker recover and decide so many inputs. Raises RunTooLongError, and whatever ends the worker."""
     number = partition_of(POOL, PARTITIONS)
     log, clock = open_log(url, PARTITIONS, RETENTION_DAYS), SystemClock()
-    watch = _Watch(number, inputs)
+    watch = Watch(number, inputs)
     try:
         await log.connect()
         partition = Partition(
@@ -183,15 +201,10 @@ async def _time_worker(url: str, configuration: ConfigurePool, inputs: int, fold
             observer=watch,
         )
         worker = PartitionWorker(partition, _ignore_phase)
-        with collector_paused():
-            working = asyncio.create_task(worker.run())
-            ended = asyncio.create_task(watch.done.wait())
-            await asyncio.wait((working, ended), timeout=_RUN_MAX_S, return_when=asyncio.FIRST_COMPLETED)
-            timed = Timed(
-                inputs=inputs,
-                seconds=time.perf_counter() - watch.live_s,
-                cpu_s=time.process_time() - watch.live_cpu_s,
-            )
+        working = asyncio.create_task(worker.run())
+        ended = asyncio.create_task(watch.done.wait())
+        await asyncio.wait((working, ended), timeout=_RUN_MAX_S, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
         worker.stop()
         await working
     finally:
@@ -199,7 +212,7 @@ async def _time_worker(url: str, configuration: ConfigurePool, inputs: int, fold
     if not watch.done.is_set():
         raise RunTooLongError(f"the worker has not decided {inputs} inputs within {_RUN_MAX_S} s")
     assert not watch.refused, f"{watch.refused} inputs were refused; the story does not hold together"
-    return timed
+    return watch
 
 
 def _ignore_phase(partition: int, phase: Phase, detail: str) -> None:
@@ -223,65 +236,3 @@ async def _time_bare(url: str, inputs: int) -> Timed:
                 seconds=time.perf_counter() - started_s,
                 cpu_s=time.process_time() - started_cpu_s,
             )
-
-
-def _measure_core(agents: int, plan: RouterPlan) -> list[Figure]:
-    """The core with a pool of this size, filled up before the clock starts."""
-    subject = f"core, {agents:,} agents"
-    steps: dict[str, list[float]] = {"mean": [], "p50": [], "p99": []}
-    whole = []
-    for _ in range(plan.rounds):
-        times_us, whole_us = _time_core(agents, plan.core_inputs)
-        steps["mean"].append(sum(times_us) / len(times_us))
-        steps["p50"].append(percentile(times_us, 0.5))
-        steps["p99"].append(percentile(times_us, 0.99))
-        whole.append(sum(whole_us) / len(whole_us))
-    figures = [
-        Figure(subject=subject, measure=measure, unit="us/input", runs=tuple(runs)) for measure, runs in steps.items()
-    ]
-    return [*figures, Figure(subject=f"{subject}, with the codec", measure="mean", unit="us/input", runs=tuple(whole))]
-
-
-def _time_core(agents: int, inputs: int) -> tuple[list[float], list[float]]:
-    """Microseconds of processor time of each `step`, and of each step with decoding and encoding."""
-    lives, state, now_ms = Lives(agents), new_state(POOL), SystemClock().now_ms()
-    for event in lives.opening():
-        lives.tell(step(state, event, now_ms))
-    for _ in range(6 * agents):
-        lives.tell(step(state, _next(lives, now_ms), now_ms))
-    times_us: list[float] = []
-    whole_us: list[float] = []
-    clock: Callable[[], float] = time.thread_time  # Neighbours on the same cores do not count.
-    with collector_paused():
-        for number in range(inputs):
-            record = _as_read(lives.record(_next(lives, now_ms), now_ms), number, now_ms)
-            started_s = clock()
-            origin = origin_of(record)
-            event = decode_event(record)
-            decoded_s = clock()
-            facts = step(state, event, now_ms)
-            decided_s = clock()
-            fact_records(facts, origin, partition=0, term=_TERM)
-            ended_s = clock()
-            times_us.append((decided_s - decoded_s) * 1e6)
-            whole_us.append((ended_s - started_s) * 1e6)
-            lives.tell(facts)
-    return times_us, whole_us
-
-
-def _next(lives: Lives, now_ms: int) -> AnyInput:
-    event = lives.next_input(now_ms)
-    assert event is not None, "all was told, so the story goes on"
-    return event
-
-
-def _as_read(record: NewRecord, offset: int, now_ms: int) -> Record:
-    return Record(
-        stream=ROUTING_INPUTS,
-        partition=0,
-        offset=offset,
-        timestamp_ms=now_ms,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-    )

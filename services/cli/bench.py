@@ -59,7 +59,14 @@ def webhooks(logs: Sequence[str], json_path: Path | None, **options: int) -> Non
 @click.option("--agents", type=click.IntRange(1), default=200, show_default=True, help="In the pool.")
 @click.option("--core-inputs", type=click.IntRange(1), default=20_000, show_default=True, help="For the core alone.")
 @click.option(
-    "--core-agents", type=click.IntRange(1), multiple=True, help="The core's pools; several times (100, 1000, 10000)."
+    "--core-agents", type=click.IntRange(1), multiple=True, help="The core's pools; several times (100 up to 100000)."
+)
+@click.option(
+    "--memory-agents",
+    type=click.IntRange(0),
+    default=100_000,
+    show_default=True,
+    help="In the pool whose memory is measured, with as many waiting; 0: none.",
 )
 def router(logs: Sequence[str], json_path: Path | None, core_agents: tuple[int, ...], **options: int) -> None:
     """Inputs that the router decides per second, beside a loop that copies as many; and the core alone."""
@@ -67,6 +74,21 @@ def router(logs: Sequence[str], json_path: Path | None, core_agents: tuple[int, 
 
     plan = RouterPlan(**options, core_agents=core_agents or RouterPlan().core_agents)
     _run(lambda places, folder: measure_router(plan, places, folder), logs, json_path)
+
+
+@bench.command()
+@_log
+@_json
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="How many runs.")
+@click.option("--agents", type=click.IntRange(1), default=10_000, show_default=True, help="In the pool.")
+@click.option("--waiting", type=click.IntRange(0), default=50_000, show_default=True, help="Contacts in the snapshot.")
+@click.option("--tail", type=click.IntRange(0), default=10_000, show_default=True, help="Messages after the snapshot.")
+def recovery(logs: Sequence[str], json_path: Path | None, **options: int) -> None:
+    """How soon a new router decides again, and for how long all else waits for it."""
+    from services.bench.recovery import RecoveryPlan, measure_recovery
+
+    plan = RecoveryPlan(**options)
+    _run(lambda places, folder: measure_recovery(plan, places, folder), logs, json_path)
 
 
 _together = click.option(

@@ -339,6 +339,7 @@ async def _begin(partition: Partition, stop: asyncio.Event) -> Tenure:
         folded=recovered.folded,
         seconds=round(time.perf_counter() - started_s, 3),
     )
+    await asyncio.sleep(0)  # Settling has taken its time, and this takes some, too.
     partition.observer.recovered(tenure.state, time.perf_counter() - started_s)
     return tenure
 

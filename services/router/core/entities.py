@@ -1,5 +1,6 @@
 """What a pool holds: contacts, offers and agents. Immutable; a change makes a new one, so that a frozen state stays as it was.
 
+The garbage collector need not look at them (`gc=False`): what is immutable when it is made contains nothing that contains it.
 They are written into snapshots as they stand here, by position: a new field goes to the end and has a default. What can be
 computed from them is not in them (see `index`).
 """
@@ -37,7 +38,7 @@ Needs = tuple[Skills, ...]  # All of at least one of them.
 Rank = tuple[int, int]
 
 
-class Decline(msgspec.Struct, frozen=True, array_like=True):
+class Decline(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An agent declined a contact, or let its offer run out, `count` times; he is left alone with it until `until_ms`.
 
     `count` 0: he did not decline it, he passed it on, left while it was offered to him, or it was taken from him.
@@ -48,7 +49,7 @@ class Decline(msgspec.Struct, frozen=True, array_like=True):
     until_ms: int
 
 
-class WrapUp(msgspec.Struct, frozen=True, array_like=True):
+class WrapUp(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A contact's conversation is over and its agent finishes up, until `until_ms` at the latest (0: until he is done).
 
     The rest is for its last fact.
@@ -60,7 +61,7 @@ class WrapUp(msgspec.Struct, frozen=True, array_like=True):
     follow_up: bool
 
 
-class Contact(msgspec.Struct, frozen=True, array_like=True):
+class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A contact that is not over. `skills` are what it asks for in any case, in alphabetical order; `sequence` is its arrival's number.
 
     `agent_id` is set from the offer on, `offer_id` while it is offered, `wrap_up` in wrap-up. `alternatives`: all that it asks for, where
@@ -106,7 +107,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True):
         return (self.due_ms, self.sequence)
 
 
-class Offer(msgspec.Struct, frozen=True, array_like=True):
+class Offer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An open offer."""
 
     id: str
@@ -115,14 +116,14 @@ class Offer(msgspec.Struct, frozen=True, array_like=True):
     expires_ms: int
 
 
-class EndedOffer(msgspec.Struct, frozen=True, array_like=True):
+class EndedOffer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is remembered of an offer for a while, so that a late answer to it gets a true refusal."""
 
     agent_id: str
     outcome: OfferOutcome
 
 
-class Agent(msgspec.Struct, frozen=True, array_like=True):
+class Agent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An agent. `idle_since_ms`: when he last became available or had something leave his hands.
 
     `removed`: the configuration no longer has him. He stays until settling has taken back what he holds. `units`: what all his contacts
@@ -142,7 +143,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True):
     missed: int = 0
 
 
-class CalendarState(msgspec.Struct, frozen=True, array_like=True):
+class CalendarState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A calendar, and whether it is open by the facts so far. Its next turn is looked for from `counted_ms` on."""
 
     id: str

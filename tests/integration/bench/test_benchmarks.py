@@ -65,13 +65,27 @@ def test_router_on_both_logs(bench: Bench, kafka_broker: KafkaBroker, tmp_path: 
         "--rounds=1",
         "--core-inputs=50",
         "--core-agents=10",
+        "--memory-agents=20",
     )
 
     throughput = {figure["log"]: figure for figure in document["figures"] if figure["subject"] == "router's worker"}
     assert set(throughput) == {"sqlite", "kafka"}
-    assert {("", "core, 10 agents", "p99"), ("kafka", "bare read, copy, append", "throughput")} <= measures(document)
+    assert {("", "core, 10 agents, overload", "p99.9"), ("kafka", "bare read, copy, append", "throughput")} <= measures(
+        document
+    )
     # The log's files are gone.
     assert list((tmp_path / "logs").iterdir()) == []
+
+
+def test_recovery_on_sqlite(bench: Bench, tmp_path: Path):
+    document = bench(
+        "recovery", f"--log=sqlite:///{tmp_path / 'logs'}", "--agents=20", "--waiting=300", "--tail=40", "--rounds=2"
+    )
+
+    assert measures(document) == {
+        ("sqlite", "router's recovery", measure)
+        for measure in ("until the first decision", "processor time", "longest pause of all else")
+    }
 
 
 def test_latency_on_kafka(bench: Bench, kafka_broker: KafkaBroker):
