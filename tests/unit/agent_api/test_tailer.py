@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from libs.common.clock import VirtualClock
 from libs.common.events.codec import encode_record
 from libs.common.events.routing import WriterStarted
 from libs.common.log.memory import MemoryLog
@@ -9,7 +12,7 @@ from libs.common.log.port import Record
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
 from libs.common.store import Position
 from libs.common.testing.builders import a_contact_queued
-from services.agent_api.tailer import Lane
+from services.agent_api.tailer import Alarm, Lane
 from services.agent_api.view import Advance
 
 
@@ -94,3 +97,42 @@ async def test_what_a_deposed_writer_writes_moves_the_position_and_nothing_else(
     # then
     assert [record.offset for record in taken] == [2, 3, 5]
     assert advances == {(ROUTING_EVENTS, 0): Advance(from_offset=2, next_offset=6, term=3)}
+
+
+async def test_the_earliest_time_counts() -> None:
+    # given an alarm that is to ring at two times
+    clock = VirtualClock()
+    alarm = Alarm(clock)
+    alarm.ring_in(500)
+    alarm.ring_in(20)
+    alarm.ring_in(100)
+
+    # when
+    waiting = asyncio.create_task(alarm.wait())
+    await asyncio.sleep(0)
+    clock.advance_ms(20)
+
+    # then
+    await asyncio.wait_for(waiting, 5)
+    alarm.stop()
+
+
+async def test_what_rings_at_once_makes_the_rest_unnecessary() -> None:
+    # given
+    clock = VirtualClock()
+    alarm = Alarm(clock)
+    alarm.ring_in(20)
+    alarm.ring()
+    await asyncio.wait_for(alarm.wait(), 5)
+
+    # when
+    waiting = asyncio.create_task(alarm.wait())
+    await asyncio.sleep(0)
+    clock.advance_ms(1_000)
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    # then it does not ring a second time
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.wait([waiting])
