@@ -29,7 +29,7 @@ from libs.common.log.wakeup import LockTable, Place, Wakeup
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _WATCH_INTERVAL_S: Final = 0.01
 # Where other processes append, they probably append more.
-_WATCH_BUSY_INTERVAL_S: Final = 0.003
+_WATCH_BUSY_INTERVAL_S: Final = 0.005
 _BUSY_S: Final = 0.1
 _LOOK_BUSY_MS: Final = 100  # The event loop's own connection: it reads, and readers hardly ever wait for anybody.
 

@@ -124,7 +124,8 @@ class SqliteReader:
         while not records and (left_ms := deadline_ms - self._file.clock.now_ms()) > 0:
             self._file.watch()
             await self._file.wakeup.wait(places, self._file.clock, left_ms)
-            records = await self._read(max_records)
+            # Whoever woke it has looked; who wakes it for an error leaves it to find that by itself.
+            records = await self._read(max_records, again=False) or await self._read(max_records)
         return records
 
     def position(self, partition: int) -> int:
@@ -141,12 +142,13 @@ class SqliteReader:
         self._closed = True
         self._file.wakeup.wake_all()
 
-    async def _read(self, limit: int) -> list[Record]:
+    async def _read(self, limit: int, *, again: bool = True) -> list[Record]:
         """What is there. Returns empty without an await in between, so that a caller may wait at once and miss nothing."""
         records: list[Record] = []
         moved: dict[int, tuple[int, int]] = {}
         self._looking()
-        self._file.refresh()
+        if again:
+            self._file.refresh()
         for partition, offset in tuple(self._offsets.items()):
             look = self._looking()
             begin, end = self._file.seen_bounds(self._stream, partition)
