@@ -88,6 +88,20 @@ def progress_bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
+def by_share(advance: Callable[[int], None], steps: int) -> Callable[[float], None]:
+    """From the share that is done to so many of `steps` that a bar is moved on by."""
+    told = 0
+
+    def progress(share: float) -> None:
+        nonlocal told
+        reached = int(share * steps)
+        if reached > told:
+            advance(reached - told)
+            told = reached
+
+    return progress
+
+
 def write_text(path: Path, option: str, text: str) -> None:
     """Write a file and say so. Raises RefusedError, with the option's name, where that cannot be."""
     try:

@@ -12,7 +12,7 @@ import click
 
 from libs.common.errors import RefusedError
 from libs.common.settings import CommonSettings
-from services.cli.rehearsing import progress_bar, read_from_log, time_option, write_text
+from services.cli.rehearsing import by_share, progress_bar, read_from_log, time_option, write_text
 from services.cli.surroundings import read_configuration
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _rehearse_scenario(path: Path, policy: Configuration | None, runs: int, seed
     scenario = load_scenario(path)
     configuration = _configuration(configuration_path(scenario, path))
     with progress_bar("simulating", _STEPS) as advance:
-        return rehearse_scenario(scenario, configuration, policy, runs, seed, _by_share(advance))
+        return rehearse_scenario(scenario, configuration, policy, runs, seed, by_share(advance, _STEPS))
 
 
 def _rehearse_log(
@@ -122,22 +122,9 @@ def _rehearse_log(
 
     recording = read_from_log(CommonSettings, log, data, pool, window)
     with progress_bar("simulating", _STEPS) as advance:
-        outcomes, notes = rehearse_recording(recording, policy, runs, seed, _by_share(advance))
+        outcomes, notes = rehearse_recording(recording, policy, runs, seed, by_share(advance, _STEPS))
     title = f"Pool {recording.pool}, {rfc3339(recording.from_ms)} to {rfc3339(recording.to_ms)}"
     return title, outcomes, notes
-
-
-def _by_share(advance: Callable[[int], None]) -> Callable[[float], None]:
-    told = 0
-
-    def progress(share: float) -> None:
-        nonlocal told
-        steps = int(share * _STEPS)
-        if steps > told:
-            advance(steps - told)
-            told = steps
-
-    return progress
 
 
 def _show(

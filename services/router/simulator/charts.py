@@ -56,7 +56,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A chart of points. `bands`: heights between which the ground is shaded. `y_log`: equal ratios are equally high."""
+    """A chart of points. `bands`: heights between which the ground is shaded. `y_log`: equal ratios are equally high;
+    `y_whole`: there is nothing between whole numbers.
+    """
 
     title: str
     description: str
@@ -66,6 +68,7 @@ class Chart:
     x_text: Callable[[float], str] = as_number
     y_text: Callable[[float], str] = as_number
     y_log: bool = False
+    y_whole: bool = False
     y_from: float | None = None
     y_to: float | None = None
     x_ticks: Sequence[float] = ()
@@ -110,6 +113,8 @@ def render_chart(chart: Chart, *, standalone: bool = False) -> str:
         for low, high in chart.bands
     ]
     for value in ys.ticks():
+        if chart.y_whole and not value.is_integer():
+            continue
         parts.append(_grid(_LEFT, ys.place(value), WIDTH - _RIGHT, ys.place(value)))
         parts.append(_text(_LEFT - 6, ys.place(value) + 4, chart.y_text(value), "end", soft=True))
     for value in chart.x_ticks or xs.ticks():

@@ -21,6 +21,7 @@ from libs.common.events.inputs import (
     FinishWrapUp,
     RejectOffer,
     ResolveContact,
+    SetPresence,
     TimeAdvanced,
 )
 from libs.common.events.routing import (
@@ -29,8 +30,10 @@ from libs.common.events.routing import (
     ContactResolved,
     OfferMade,
     PoolFact,
+    PresenceChanged,
     WrapUpStarted,
 )
+from services.router.core.entities import Presence
 from services.router.core.step import new_state, next_deadline_ms, step
 from services.router.core.transitions import ContactState
 
@@ -95,8 +98,9 @@ _Event = tuple[int, int, Callable[..., None], Any]
 class Simulation:
     """One run of one pool.
 
-    `inputs`: configuration and presences, each with its time, in order. `arrivals`: in order too; both are read as far as needed. The run
-    ends at `end_ms`, or when nothing is left that could happen.
+    `inputs`: configuration and presences, each with its time, in order. `arrivals`: in order too; both are read as far as needed.
+    `back_ms`: how soon an agent who is held to be away, because he let offers run out, says that he is not (None: never). The run ends
+    at `end_ms`, or when nothing is left that could happen.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class Simulation:
         arrivals: Iterable[Arrival],
         observer: Observer,
         answering: Answering = answer_at_once,
+        back_ms: int | None = None,
         end_ms: int | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
@@ -117,6 +122,7 @@ class Simulation:
         self._arrivals: Final[Iterator[Arrival]] = iter(arrivals)
         self._observer: Final = observer
         self._answering: Final = answering
+        self._back_ms: Final = back_ms
         self._end_ms: Final = end_ms
         self._progress: Final = progress
         self._heap: Final[list[_Event]] = []
@@ -206,6 +212,11 @@ class Simulation:
         if wrap_up.contact_id in self.state.contacts:
             self._decide(FinishWrapUp(**self._by(wrap_up.agent_id), contact_id=wrap_up.contact_id))
 
+    def _come_back(self, agent_id: str) -> None:
+        agent = self.state.agents.get(agent_id)
+        if agent is not None and agent.presence is Presence.NOT_RESPONDING:
+            self._decide(SetPresence(**self._by(agent_id), target_agent_id=agent_id, status=Presence.AVAILABLE.value))
+
     def _by(self, agent_id: str) -> dict[str, Any]:
         self._commands += 1
         return {"pool": self._pool, "command_id": f"s{self._commands}", "agent_id": agent_id}
@@ -246,6 +257,10 @@ class Simulation:
         elif wrap_up_ms is not None and self.now_ms + wrap_up_ms < fact.until_ms:
             self._schedule(self.now_ms + wrap_up_ms, self._finish, fact)
 
+    def _follow_presence(self, fact: PresenceChanged) -> None:
+        if fact.status == Presence.NOT_RESPONDING.value and self._back_ms is not None:
+            self._schedule(self.now_ms + self._back_ms, self._come_back, fact.agent_id)
+
     def _follow_resolve(self, fact: ContactResolved) -> None:
         del self._open[fact.contact_id]
         self._gone.pop(fact.contact_id, None)
@@ -258,4 +273,5 @@ _FOLLOWING: Final[dict[type, Callable[[Simulation, Any], None]]] = {
     ContactRequeued: Simulation._follow_requeue,
     WrapUpStarted: Simulation._follow_wrap_up,
     ContactResolved: Simulation._follow_resolve,
+    PresenceChanged: Simulation._follow_presence,
 }

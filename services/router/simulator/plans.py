@@ -43,6 +43,7 @@ class Plan:
     """One run. Contacts that arrive and time that passes between `from_ms` and `to_ms` are counted; what is before warms up.
 
     `configurations` and `presences` stand with their times, in order. `habits` by agent; `habit` is everybody else's.
+    `back_ms`: how soon somebody who did not respond says that he is there.
     """
 
     pool: str
@@ -54,6 +55,7 @@ class Plan:
     habit: Habit
     habits: dict[str, Habit]
     seed: int
+    back_ms: int = 5 * 60_000
 
 
 def run_plan(plan: Plan, progress: Callable[[int], None] | None = None) -> Journal:
@@ -76,6 +78,7 @@ def run_plan(plan: Plan, progress: Callable[[int], None] | None = None) -> Journ
         arrivals=plan.arrivals,
         observer=journal,
         answering=answer,
+        back_ms=plan.back_ms,
         end_ms=plan.to_ms,
         progress=progress,
     ).run()

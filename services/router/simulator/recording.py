@@ -88,6 +88,10 @@ class Recording:
         if take is not None:
             take(self, fact)
 
+    def newest_configuration(self) -> ConfigurePool:
+        """The configuration that was in force last."""
+        return next(event for _, event in reversed(self.configurations) if isinstance(event, ConfigurePool))
+
     def _configured(self, fact: PoolConfigured) -> None:
         names = ConfigurePool.__struct_fields__
         fields = {name: getattr(fact, name) for name in names if hasattr(fact, name)}

@@ -141,11 +141,12 @@ class Contacts(_Part):
 
 
 class Answers(_Part):
-    """How agents answer offers."""
+    """How agents answer offers. `back`: how soon one who let too many run out, and gets no more for it, says that he is there."""
 
     after: Length = Length(fixed=0)
     declined: Share = 0.0
     ignored: Share = 0.0
+    back: LongerDurationMs = 5 * 60_000
 
 
 class Staff(_Part):

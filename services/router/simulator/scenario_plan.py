@@ -71,6 +71,7 @@ def plan_scenario(scenario: Scenario, configuration: Configuration, seed: int) -
         ),
         habits={},
         seed=seed,
+        back_ms=scenario.answers.back,
     )
 
 

@@ -183,3 +183,21 @@ def test_a_log_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert not (tmp_path / "none.db").exists()
+
+
+def test_the_same_log_can_be_staffed(day: tuple[Path, int, int], tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        centralino,
+        [
+            *("staffing", "--log", f"sqlite:///{day[0]}", "--interval", "1h", "--share", "0.9"),
+            *("--within", "60s", "--json", str(tmp_path / "s.json"), "--html", str(tmp_path / "s.html")),
+        ],
+    )
+
+    # then the hours in which they came need people, who have the skills of the configuration in force
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "s.json").read_text())
+    assert [kind["queue"] for kind in document["kinds"]] == ["general", "orders"]
+    assert {interval["from"] for interval in document["intervals"]} == {"22:00"}
+    assert sum(document["intervals"][0]["crews"]) >= 1
+    assert "People needed" in (tmp_path / "s.html").read_text()

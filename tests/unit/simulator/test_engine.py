@@ -205,3 +205,20 @@ def test_wrap_up_without_an_end_lasts_until_the_agent_is_done() -> None:
     )
 
     assert [fact.at_ms for fact in watcher.of(ContactResolved)] == [91_000, 92_000]
+
+
+def test_who_let_too_many_offers_run_out_says_some_time_that_he_is_there() -> None:
+    # given one agent who does not look at first, and is held to be away after three offers
+    asked = 0
+
+    def answer(offer: OfferMade) -> Answer | None:
+        nonlocal asked
+        asked += 1
+        return None if asked <= 3 else Answer(0)
+
+    arrivals = [an_arrival(number, 0) for number in range(1, 4)]
+    watcher = simulate(a_pool(["anna"]), arrivals, answering=answer, back_ms=300_000)
+
+    # then he gets no offers until he is back, and then all of them
+    assert [fact.at_ms for fact in watcher.of(OfferExpired)] == [20_000, 40_000, 60_000]
+    assert [fact.at_ms for fact in watcher.of(ContactAssigned)] == [360_000, 361_000, 362_000]
