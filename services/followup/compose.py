@@ -60,7 +60,7 @@ class FollowupService:
         self.publisher = Publisher(log, "followup", clock=clock, on_ready=self._publisher_changed)
         self.transport = transport
         rows = Outbox(self.engine, outbox, holder=new_id("followup"), unknown=UnknownOutcome.GIVE_UP)
-        self.intake = intake = Intake(outbox=rows, settings=configuration.followup, clock=clock)
+        self.intake = intake = Intake(outbox=rows, configuration=configuration, clock=clock)
         sender = MailSender(
             settings=configuration.followup,
             transport=self.transport,

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from libs.common import ids
 from libs.common.clock import Clock
-from libs.common.configuration.models import Followup
+from libs.common.configuration.models import Configuration
 from libs.common.events.codec import encode_value
 from libs.common.events.followup import MailKind
 from libs.common.events.outbound import AddressBounced
@@ -26,6 +26,7 @@ from libs.common.projection import Folded
 from libs.common.store import store_errors, upsert
 from services.followup import plan
 from services.followup.ledger import Ledger, find_written_to
+from services.followup.promise import promise_answer
 from services.followup.store.tables import bounces, contacts, mails
 
 _SEPARATOR: Final = " "
@@ -43,6 +44,9 @@ class MailOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     subject: str | None = None
     agent_name: str | None = None
     answer_within_ms: int | None = None
+    answer_by_ms: int | None = None
+    opens_ms: int | None = None
+    timezone: str = "UTC"
     email_message_id: str | None = None
     email_references: tuple[str, ...] = ()
     reason: str | None = None
@@ -55,9 +59,10 @@ _HANDLED_TYPES: Final = frozenset(str(kind.__struct_config__.tag) for kind in _H
 class Intake:
     """Plans mails from what happens to contacts."""
 
-    def __init__(self, *, outbox: Outbox, settings: Followup, clock: Clock) -> None:
+    def __init__(self, *, outbox: Outbox, configuration: Configuration, clock: Clock) -> None:
         self._outbox = outbox
-        self._settings = settings
+        self._configuration = configuration
+        self._settings = configuration.followup
         self._clock = clock
         self.planned = False
         self.suppressed = False
@@ -162,12 +167,16 @@ class Intake:
         )
         if planned is None:
             return
+        promise = promise_answer(self._configuration, fact)
         order = MailOrder(
             kind=MailKind.ACKNOWLEDGEMENT,
             contact_id=fact.contact_id,
             name=fact.name,
             subject=fact.subject,
-            answer_within_ms=max(0, fact.due_ms - fact.received_ms),
+            answer_within_ms=promise.within_ms,
+            answer_by_ms=promise.by_ms,
+            opens_ms=promise.opens_ms,
+            timezone=promise.timezone,
             email_message_id=fact.email_message_id,
             email_references=fact.email_references,
         )

@@ -12,8 +12,9 @@ from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from babel.dates import format_timedelta
+from babel.dates import format_date, format_timedelta
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from libs.common.events.followup import MailKind
@@ -30,6 +31,7 @@ _SUBJECTS: Final = {
     (MailKind.FOLLOW_UP, "it"): "La tua richiesta è stata risolta?",
     (MailKind.FOLLOW_UP, "en"): "Has your request been solved?",
 }
+_AT: Final = {"it": "alle", "en": "at"}
 _AUTO_SUBMITTED: Final = {
     MailKind.ACKNOWLEDGEMENT: "auto-replied",
     MailKind.FOLLOW_UP: "auto-generated",
@@ -38,8 +40,10 @@ _AUTO_SUBMITTED: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """All that a mail says. `sender` and `reply_to` as configured (`Shop <care@shop.example>`); `answer_within_ms`: of an
-    acknowledgement, how long the answer will take; `agent_name`: of a follow-up, who answered.
+    """All that a mail says. `sender` and `reply_to` as configured (`Shop <care@shop.example>`); `agent_name`: of a follow-up, who answered.
+
+    Of an acknowledgement: `answer_within_ms`, how long the answer will take, or `answer_by_ms`, when it will be there; `opens_ms`, when
+    the firm, which is closed, opens again. Points in time are said on the clock of `timezone`.
     """
 
     effect_id: str
@@ -53,6 +57,9 @@ class Letter:
     reply_to: str | None = None
     agent_name: str | None = None
     answer_within_ms: int | None = None
+    answer_by_ms: int | None = None
+    opens_ms: int | None = None
+    timezone: str = "UTC"
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
 
@@ -104,6 +111,8 @@ class Renderer:
             "subject": letter.subject,
             "firm": name or address,
             "within": _duration(letter.answer_within_ms, letter.language),
+            "by": _point(letter.answer_by_ms, letter),
+            "opens": _point(letter.opens_ms, letter),
             "language": letter.language,
         }
         stem = f"{letter.kind.value}.{letter.language}"
@@ -137,6 +146,15 @@ def _subject(letter: Letter) -> str:
 def _bracketed(text: str) -> str:
     bare = "".join(text.split()).strip("<>")
     return f"<{bare}>"
+
+
+def _point(at_ms: int | None, letter: Letter) -> str | None:
+    """A point in time as people say it: `Monday 5 October at 09:00`, `lunedì 5 ottobre alle 09:00`."""
+    if at_ms is None:
+        return None
+    moment = datetime.fromtimestamp(at_ms / 1000, ZoneInfo(letter.timezone))
+    day = format_date(moment, "EEEE d MMMM", locale=letter.language)
+    return f"{day} {_AT[letter.language]} {moment:%H:%M}"
 
 
 @lru_cache(maxsize=1_024)

@@ -162,6 +162,9 @@ class MailSender:
             sent_ms=self._clock.now_ms(),
             agent_name=order.agent_name,
             answer_within_ms=order.answer_within_ms,
+            answer_by_ms=order.answer_by_ms,
+            opens_ms=order.opens_ms,
+            timezone=order.timezone,
             in_reply_to=order.email_message_id,
             references=order.email_references,
         )

@@ -9,11 +9,12 @@ from typing import Any
 from fastapi import FastAPI
 
 from libs.common.clock import Clock
+from libs.common.configuration.models import Configuration
 from libs.common.http.auth import TokenAuthority
 from libs.common.http.correlation import install_edge
 from libs.common.http.health import Health, health_router
 from libs.common.metrics import Metrics
-from services.ingest import routes_contacts, routes_forms, routes_webhooks
+from services.ingest import routes_contacts, routes_forms, routes_public, routes_webhooks
 from services.ingest.channels.port import AccountContext
 from services.ingest.receive import Receiver
 
@@ -26,6 +27,7 @@ class Deps:
     """What the app is made of."""
 
     accounts: Mapping[str, AccountContext]
+    configuration: Configuration
     webhooks: routes_webhooks.Webhooks
     receiver: Receiver
     tokens: TokenAuthority
@@ -48,6 +50,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.include_router(health_router(deps.health, deps.metrics.registry))
     app.include_router(routes_contacts.contacts_router(deps.accounts, deps.receiver, deps.clock))
     app.include_router(routes_forms.forms_router(deps.accounts, deps.receiver, deps.clock))
+    app.include_router(routes_public.public_router(deps.configuration, deps.clock))
     # In front: routes are tried in order, and trying those before it cost the hot path a tenth of its time.
     app.router.routes.insert(0, deps.webhooks.route)
     _describe_webhooks(app)

@@ -99,6 +99,7 @@ class IngestService:
         self.app: FastAPI = create_app(
             Deps(
                 accounts=self.accounts,
+                configuration=configuration,
                 webhooks=webhooks,
                 receiver=receiver,
                 tokens=TokenAuthority(settings.require_secret(), clock),

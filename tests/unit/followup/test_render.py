@@ -107,3 +107,35 @@ def test_a_mail_without_names_reads_well(kind: MailKind, language: str) -> None:
         body = rendered(letter).get_body((part,)).get_content()
         assert "None" not in body
         assert {"it": "Buongiorno", "en": "Hello"}[language] in body
+
+
+MONDAY_MS = 1_791_183_600_000  # 2026-10-05 09:00 in Rome.
+
+
+@pytest.mark.parametrize(
+    ("language", "fields", "said"),
+    [
+        ("it", {"opens_ms": MONDAY_MS}, "siamo chiusi e riapriamo lunedì 5 ottobre alle 09:00."),
+        (
+            "it",
+            {"opens_ms": MONDAY_MS, "answer_within_ms": 3_600_000},
+            "riapriamo lunedì 5 ottobre alle 09:00; ti risponderemo entro 1 ora dalla riapertura.",
+        ),
+        ("it", {"answer_by_ms": MONDAY_MS}, "ti risponderemo entro lunedì 5 ottobre alle 09:00."),
+        ("en", {"opens_ms": MONDAY_MS}, "We are closed now and open again on Monday 5 October at 09:00."),
+        (
+            "en",
+            {"opens_ms": MONDAY_MS, "answer_within_ms": 1_800_000},
+            "open again on Monday 5 October at 09:00; we will answer within 30 minutes from then.",
+        ),
+        ("en", {"answer_by_ms": MONDAY_MS}, "will answer by Monday 5 October at 09:00."),
+    ],
+)
+def test_the_acknowledgement_says_when_the_firm_opens_again(language, fields, said) -> None:
+    letter = replace(
+        LETTER, kind=MailKind.ACKNOWLEDGEMENT, language=language, timezone="Europe/Rome", subject=None, **fields
+    )
+    plain = rendered(letter).get_body(("plain",)).get_content()
+    html = rendered(letter).get_body(("html",)).get_content()
+    assert said in " ".join(plain.split())
+    assert said in html.replace("<strong>", "").replace("</strong>", "")
