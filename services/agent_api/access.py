@@ -71,7 +71,9 @@ def viewer_of(role: Role = Role.AGENT) -> Callable[..., Coroutine[Any, Any, View
     # As defaults, because a name of this scope cannot stand in an annotation.
     async def find(principal: Principal = Depends(allowed), parts: Parts = Depends(started_parts)) -> Viewer:
         async with parts.looking_up() as session:
-            return await find_viewer(parts, session, principal)
+            viewer = await find_viewer(parts, session, principal)
+        parts.attendance.note(viewer.pool, viewer.id)
+        return viewer
 
     return find
 

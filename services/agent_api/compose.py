@@ -19,6 +19,7 @@ from libs.common.metrics import Metrics
 from libs.common.store import open_engine
 from libs.common.store_engine import StoreEngine
 from services.agent_api.app import create_app
+from services.agent_api.attendance import tell_attendance
 from services.agent_api.credentials import SignIns, migrate
 from services.agent_api.explanations import Explanations
 from services.agent_api.parts import Parts
@@ -50,6 +51,9 @@ class AgentApi:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.tailer.run())
             group.create_task(keep_up(parts, self.tailer))
+            group.create_task(
+                tell_attendance(parts.configuration, parts.attendance, parts.hub, parts.publisher, parts.clock)
+            )
 
     async def close(self) -> None:
         """Let go of the log's writer, the router's and the store's connections. The log itself belongs to whoever opened it."""

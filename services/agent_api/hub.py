@@ -20,12 +20,12 @@ CLOSE_BEGIN_AGAIN: Final = 4009
 
 
 class Subscription:
-    """One stream's place in the hub. `pools` are those that it supervises; None: all.
+    """One stream's place in the hub. `pools` are those that it supervises; None: all. `own_pool`: the one that its agent works in.
 
     `on_close` is called once, with the code, when the hub gives the stream up.
     """
 
-    __slots__ = ("_after_seq", "_limit", "_on_close", "_queue", "_wake", "agent_id", "closed", "pools")
+    __slots__ = ("_after_seq", "_limit", "_on_close", "_queue", "_wake", "agent_id", "closed", "own_pool", "pools")
 
     def __init__(
         self,
@@ -33,9 +33,11 @@ class Subscription:
         pools: frozenset[str] | None,
         on_close: Callable[[int], None],
         limit: int = QUEUED_FRAMES_MAX,
+        own_pool: str | None = None,
     ) -> None:
         self.agent_id = agent_id
         self.pools = pools
+        self.own_pool = own_pool
         self.closed = False
         self._on_close = on_close
         self._limit = limit
@@ -92,6 +94,13 @@ class Hub:
 
     def __len__(self) -> int:
         return len({subscription for group in self._by_agent.values() for subscription in group})
+
+    def present(self) -> list[tuple[str | None, str]]:
+        """The agents with an open stream, each with his own pool."""
+        found = {
+            (each.own_pool, each.agent_id) for group in self._by_agent.values() for each in group if not each.closed
+        }
+        return sorted(found, key=str)
 
     def add(self, subscription: Subscription) -> None:
         """Frames from now on are queued for it."""

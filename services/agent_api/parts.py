@@ -21,6 +21,7 @@ from libs.common.metrics import Metrics
 from libs.common.plain_sql import PlainSession
 from libs.common.store import reading, store_errors
 from libs.common.store_engine import StoreEngine
+from services.agent_api.attendance import Attendance
 from services.agent_api.command_book import CommandBook
 from services.agent_api.credentials import SignIns
 from services.agent_api.explanations import Explanations
@@ -43,6 +44,7 @@ class Parts:
     sign_ins: SignIns
     hub: Hub = field(default_factory=Hub)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    attendance: Attendance = field(default_factory=Attendance)
     health: Health
     metrics: Metrics
     explanations: Explanations

@@ -23,6 +23,12 @@ from services.agent_api.view_frames import (
 from services.agent_api.view_messages import attach
 
 
+def _relaxed(rows: Workset, fact: routing.ContactRelaxed, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.skills = dict(fact.skills)
+    note_down(rows, entry_id, contact.contact_id, "contact.relaxed", at_ms=fact.at_ms)
+
+
 def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str) -> None:
     contact = contact_of(rows, fact)
     touch_queue(rows, contact)
@@ -177,6 +183,7 @@ def _wrap_up_extended(rows: Workset, fact: routing.WrapUpExtended, entry_id: str
 
 
 WORK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
+    routing.ContactRelaxed: _relaxed,
     routing.ContactTransferred: _transferred,
     routing.ContactHeld: _held,
     routing.ContactUnheld: _unheld,

@@ -106,6 +106,7 @@ async def _serve(parts: Parts, websocket: WebSocket, viewer: Viewer, after: str 
         viewer.id,
         viewer.pools if viewer.supervises else frozenset(),
         lambda code: None if given_up.done() else given_up.set_result(code),
+        own_pool=viewer.pool,
     )
     # Before the snapshot: what happens from now on is queued, what happened before is in it.
     parts.hub.add(subscription)

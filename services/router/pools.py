@@ -16,7 +16,14 @@ from libs.common.configuration.opening import Opening, agent_calendar, horizon, 
 from libs.common.events.codec import encode_value
 from libs.common.events.inputs import ConfigurePool
 from libs.common.events.message import Channel
-from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, RoutingRules
+from libs.common.events.pool import (
+    AgentConfiguration,
+    Calendar,
+    ChannelConfiguration,
+    QueueConfiguration,
+    Relaxation,
+    RoutingRules,
+)
 from libs.common.log.streams import partition_of
 
 _VERSION_CHARS: Final = 32
@@ -51,6 +58,15 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
             hours=queue_calendar(configuration, name),
             offer_when_closed=queue.offer_when_closed,
             target_in_open_time=queue.target_in_open_time,
+            relax=tuple(
+                Relaxation(
+                    after_ms=step.after_ms,
+                    drop=tuple(sorted(step.drop)),
+                    lower=dict(sorted(step.lower.items())),
+                    widen=step.widen,
+                )
+                for step in queue.relax
+            ),
             any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
             prefer_last_agent_ms=queue.prefer_last_agent_ms,
             pull=queue.pull,
@@ -92,6 +108,7 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
         transfers_max=mine.routing.transfers_max,
         transfer_back_ms=mine.routing.transfer_back_ms,
         abandoned_kept_ms=mine.routing.abandoned_kept_ms,
+        vanish_after_ms=mine.routing.vanish_after_ms,
     )
     openings = openings_of(configuration, pool)
     return configure_pool(pool, queues, agents, CHANNEL_TARGETS_MS, channels=channels, rules=rules, openings=openings)

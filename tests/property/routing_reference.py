@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from libs.common.events.pool import ChannelConfiguration
+from libs.common.events.pool import ChannelConfiguration, Relaxation
 from libs.common.events.routing import (
     CalendarTurned,
     ContactFlagged,
     ContactLapsed,
+    ContactRelaxed,
     ContactRequeued,
     ContactResolved,
     ContactUnheld,
@@ -105,7 +106,8 @@ def only_for(state: PoolState, contact: Contact, now_ms: int) -> str | None:
     return agent.id if has_skills(agent, contact) and not declined(agent, contact, now_ms) else None
 
 
-def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
+def _due_entries(state: PoolState) -> list[tuple[int, int, str, Contact | CalendarState]]:
+    """All that is to happen at some time, with that time."""
     due: list[tuple[int, int, str, Contact | CalendarState]] = []
     for calendar in state.calendars.values():
         turn_ms = _turn_ms(calendar)
@@ -116,15 +118,23 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
             due.append((state.offers[contact.offer_id].expires_ms, 0, contact.offer_id, contact))
         if contact.state == "abandoned":
             due.append((contact.resumable_until_ms, 5, contact.id, contact))
+        if contact.state == "queued" and contact.relax_ms and _steps_left(state, contact):
+            due.append((contact.relax_ms, 6, contact.id, contact))
         if contact.wrap_up is not None and contact.wrap_up.until_ms != 0:
             due.append((contact.wrap_up.until_ms, 1, contact.id, contact))
-    due = [entry for entry in due if entry[0] <= now_ms]
+    return due
+
+
+def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
+    due = [entry for entry in _due_entries(state) if entry[0] <= now_ms]
     if not due:
         return None
     due_ms, kind, _, first = min(due, key=lambda entry: entry[:3])
     if isinstance(first, CalendarState):
         return CalendarTurned(pool=state.pool, at_ms=now_ms, calendar=first.id, open=not first.open, since_ms=due_ms)
     contact = first
+    if kind == 6:
+        return _relaxed(state, contact, now_ms)
     if kind == 1:
         return _resolved(state, contact, now_ms)
     if kind == 5:
@@ -139,6 +149,65 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
         agent_id=agent_id,
         backoff_until_ms=now_ms + 60_000 * min(count, 10),
     )
+
+
+def _steps_left(state: PoolState, contact: Contact) -> tuple[Relaxation, ...]:
+    queue = state.queues.get(contact.queue)
+    return () if queue is None else queue.relax[contact.relaxed :]
+
+
+def _relaxed(state: PoolState, contact: Contact, now_ms: int) -> ContactRelaxed:
+    """Each alternative with less of what is named, and the whole of the other queue's; those that ask for more than another go."""
+    step, *later = _steps_left(state, contact)
+    asked = []
+    for one in contact.needs:
+        kept = {skill: level for skill, level in one if skill not in step.drop}
+        asked.append({skill: min(level, step.lower.get(skill, 5)) for skill, level in kept.items()})
+    if step.widen in state.queues:
+        other = state.queues[step.widen]
+        for choice in other.any_of or ({},):
+            whole: dict[str, int] = {}
+            for skill, level in (*other.skills.items(), *choice.items()):
+                whole[skill] = max(1, min(5, level), whole.get(skill, 0))
+            asked.append(whole)
+    least = [
+        one
+        for place, one in enumerate(asked)
+        if not any(_asks_for_all(one, other) and (other != one or before < place) for before, other in enumerate(asked))
+    ]
+    least.sort(key=lambda one: sorted(one.items()))
+    common = {skill: min(one[skill] for one in least) for skill in least[0] if all(skill in one for one in least)}
+    next_ms = 0
+    if later:
+        queue = state.queues[contact.queue]
+        calendar = None if queue.offer_when_closed else state.calendars.get(queue.hours or "")
+        next_ms = _open_time_later(calendar, contact.relax_from_ms, later[0].after_ms)
+    return ContactRelaxed(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        step=contact.relaxed + 1,
+        skills=common,
+        alternatives=tuple(least) if len(least) > 1 else (),
+        relax_ms=next_ms,
+    )
+
+
+def _asks_for_all(one: dict[str, int], other: dict[str, int]) -> bool:
+    return all(one.get(skill, 0) >= level for skill, level in other.items())
+
+
+def _open_time_later(calendar: CalendarState | None, from_ms: int, duration_ms: int) -> int:
+    """The moment at which so much open time has passed: by trying the ends of all spans, and what is in between."""
+    if calendar is None:
+        return from_ms + duration_ms
+    left_ms = duration_ms
+    for begin_ms, end_ms in calendar.spans:
+        length_ms = max(0, end_ms - max(begin_ms, from_ms))
+        if length_ms and left_ms <= length_ms:
+            return max(begin_ms, from_ms) + left_ms
+        left_ms -= length_ms
+    return max(from_ms, calendar.until_ms) + left_ms
 
 
 def _turn_ms(calendar: CalendarState) -> int | None:
@@ -180,6 +249,8 @@ def _next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
             return PresenceChanged(
                 pool=state.pool, at_ms=now_ms, agent_id=agent_id, status="offline", cause="configuration"
             )
+        if _has_vanished(state, agent):
+            return PresenceChanged(pool=state.pool, at_ms=now_ms, agent_id=agent_id, status="offline", cause="vanished")
         missed = agent.missed >= state.rules.not_responding_after > 0
         if missed and agent.presence == "available":
             return PresenceChanged(
@@ -199,6 +270,15 @@ def _next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
                     pool=state.pool, at_ms=now_ms, contact_id=contact.id, agent_id=agent_id, cause="customer"
                 )
     return None
+
+
+def _has_vanished(state: PoolState, agent: Agent) -> bool:
+    silence_ms = state.rules.vanish_after_ms
+    return (
+        silence_ms > 0
+        and agent.presence in {"available", "not_responding"}
+        and state.heard_ms - agent.seen_ms >= silence_ms
+    )
 
 
 def _given_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> PoolFact | None:

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 from libs.common.events.inputs import (
     AcceptOffer,
     AddNote,
+    AgentsSeen,
     AnyInput,
     AssignContact,
     CancelContact,
@@ -45,6 +46,7 @@ from libs.common.events.pool import (
     Calendar,
     ChannelConfiguration,
     QueueConfiguration,
+    Relaxation,
     RoutingRules,
 )
 from libs.common.events.routing import (
@@ -100,6 +102,13 @@ any_of = st.one_of(
     st.just(()),
     st.lists(st.dictionaries(st.sampled_from((*SKILLS, "rare")), st.integers(0, 6), max_size=2), max_size=3).map(tuple),
 )
+a_relaxation = st.builds(
+    Relaxation,
+    after_ms=st.sampled_from([-5, 5_000, 30_000, 61_000]),
+    drop=st.sampled_from([(), (), ("it",), ("rare", "orders")]),
+    lower=st.sampled_from([{}, {"it": 1}, {"orders": 2, "en": 9}]),
+    widen=st.sampled_from([None, None, *QUEUES]),
+)
 a_queue = st.builds(
     QueueConfiguration,
     id=st.sampled_from(QUEUES[:2]),
@@ -112,6 +121,7 @@ a_queue = st.builds(
     hours=st.sampled_from([None, None, "shop", "other"]),
     offer_when_closed=st.sampled_from([False, False, True]),
     target_in_open_time=st.booleans(),
+    relax=st.lists(a_relaxation, max_size=3).map(tuple),
     any_of=any_of,
     prefer_last_agent_ms=st.sampled_from([0, 0, 30_000, 90_000]),
     pull=st.booleans(),
@@ -149,6 +159,7 @@ rules = st.one_of(
         transfers_max=st.sampled_from([10, 10, 1, -1]),
         transfer_back_ms=st.sampled_from([300_000, 5_000, 0]),
         abandoned_kept_ms=st.sampled_from([900_000, 10_000, 0]),
+        vanish_after_ms=st.sampled_from([0, 60_000, 120_000]),
     ),
 )
 # What is open when, in seconds after the time of the input; the core must bear with spans in any order.
@@ -278,6 +289,14 @@ class PoolHistory(RuleBasedStateMachine):
     ) -> None:
         self.configure(queues, agents, channels, rules, drawn, 0, 500)
         self.all_come(0)
+
+    @rule(
+        agents=st.lists(st.sampled_from((*AGENTS, "nobody")), max_size=3),
+        leap_ms=st.sampled_from([0, 10_000, 15_000, 15_000, 29_000, 40_000]),
+        limit=st.sampled_from([1, 500]),
+    )
+    def agents_seen(self, agents: list[str], leap_ms: int, limit: int) -> None:
+        self.give(AgentsSeen(pool=POOL, agents=tuple(agents)), leap_ms, limit)
 
     @rule(drawn=calendars, leap_ms=leaps_ms, limit=st.sampled_from([1, 500]))
     def extend(self, drawn: list[tuple[str, list[tuple[int, int]], int]], leap_ms: int, limit: int) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any, Final
 
+from libs.common.configuration.durations import parse_duration_ms
 from libs.common.configuration.models import ALWAYS
 from libs.common.configuration.places import Path
 from libs.common.configuration.problems import suggest
@@ -39,6 +40,7 @@ def check_document(data: Any, environ: Mapping[str, str] | None = None) -> Itera
     parts = _Parts(data)
     yield from _check_references(parts)
     yield from _check_hours(parts)
+    yield from _check_relaxations(parts)
     yield from _check_rules(parts)
     yield from _check_skills(parts)
     for name, account in parts.accounts.items():
@@ -120,6 +122,32 @@ def _check_hours(parts: _Parts) -> Iterator[Found]:
                 yield Found(path=("queues", name, field), message=message, warning=True, on_key=True)
     for name, agent in parts.agents.items():
         yield from _reference(("agents", name, "shift"), "calendar", agent.get("shift"), known)
+
+
+def _check_relaxations(parts: _Parts) -> Iterator[Found]:
+    for name, queue in parts.queues.items():
+        steps = queue.get("relax")
+        others = tuple(
+            other for other in parts.queues if other != name and parts.pool_of_queue(other) == parts.pool_of_queue(name)
+        )
+        before_ms = 0
+        for index, step in enumerate(steps if isinstance(steps, list) else ()):
+            path: Path = ("queues", name, "relax", index)
+            told = _mapping(step)
+            yield from _reference((*path, "widen"), "queue of the same pool", told.get("widen"), others)
+            if told and not any(told.get(field) for field in ("drop", "lower", "widen")):
+                yield Found(path=path, message="must drop, lower or widen something")
+            after_ms = _duration_ms(told.get("after"))
+            if after_ms is not None and after_ms <= before_ms:
+                yield Found(path=(*path, "after"), message="must be later than the step before it")
+            before_ms = before_ms if after_ms is None else max(before_ms, after_ms)
+
+
+def _duration_ms(value: Any) -> int | None:
+    try:
+        return parse_duration_ms(value) if isinstance(value, str) else None
+    except ValueError:
+        return None  # The models tell that it is no duration.
 
 
 def _reference(path: Path, kind: str, name: Any, known: tuple[str, ...]) -> Iterator[Found]:

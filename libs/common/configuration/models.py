@@ -101,6 +101,13 @@ def _channel_name(value: str) -> str:
 
 _DURATION_SCHEMA: Final = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "5m", "2h"]}
 
+
+def _nothing_or_a_minute(value: int) -> int:
+    if 0 < value < _MINUTE_MS:
+        raise PydanticCustomError("duration", "must be at least 1m, or 0s for never")
+    return value
+
+
 DurationMs = Annotated[int, BeforeValidator(_duration), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
 LongerDurationMs = Annotated[
     int, BeforeValidator(_duration), AfterValidator(_at_least_a_second), WithJsonSchema(_DURATION_SCHEMA)
@@ -110,6 +117,13 @@ WrapUpMs = Annotated[
     BeforeValidator(_wrap_up),
     Field(ge=WRAP_UP_MANUAL_MS),
     WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"type": "string", "const": "manual"}]}),
+]
+VanishMs = Annotated[
+    int,
+    BeforeValidator(_duration),
+    AfterValidator(_nothing_or_a_minute),
+    Field(ge=0),
+    WithJsonSchema(_DURATION_SCHEMA),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -190,6 +204,7 @@ class Routing(_Part):
     transfers_max: int = Field(default=10, strict=True, ge=0, le=1000)
     transfer_back_ms: DurationMs = Field(default=5 * _MINUTE_MS, alias="transfer_back")
     abandoned_kept_ms: DurationMs = Field(default=15 * _MINUTE_MS, alias="abandoned_kept")
+    vanish_after_ms: VanishMs = Field(default=2 * _MINUTE_MS, alias="vanish_after")
 
 
 class Calendar(_Part):
@@ -216,13 +231,22 @@ class Pool(_Part):
     routing: Routing = Routing()
 
 
+class Relaxation(_Part):
+    """What contacts ask for less of after they have waited for a while. `widen`: another queue whose people may take them too."""
+
+    after_ms: LongerDurationMs = Field(alias="after")
+    drop: Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)] = ()
+    lower: dict[Name, Level] = {}
+    widen: Name | None = None
+
+
 class Queue(_Part):
     """Where contacts of one kind wait. `skills`: the least level that an agent must have. Times that are None are the channel's.
 
     `any_of`: besides `skills`, all of at least one of these. `strategy`: which of the agents who fit is offered a contact first. For
     `prefer_last_agent_ms` a contact is kept for the agent who had the customer's last one. `hours` None: the pool's. While the queue is
     closed its contacts wait and are offered to nobody, unless `offer_when_closed`. `pull`: agents may also take a waiting
-    contact by themselves.
+    contact by themselves. `relax`: the steps in which those who wait ask for less.
     """
 
     pool: Name
@@ -235,6 +259,7 @@ class Queue(_Part):
     hours: Hours | None = None
     offer_when_closed: Flag = False
     target_in_open_time: Flag = False
+    relax: tuple[Relaxation, ...] = ()
     any_of: AnyOf = ()
     prefer_last_agent_ms: DurationMs = Field(default=0, alias="prefer_last_agent")
     pull: Flag = False

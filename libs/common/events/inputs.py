@@ -167,6 +167,14 @@ class CustomerLeft(Input, frozen=True, kw_only=True, tag="centralino.contact.cus
     contact_id: str
 
 
+class AgentsSeen(Input, frozen=True, kw_only=True, tag="centralino.agents.seen.v1"):
+    """These agents' desktops are there: a stream is open, or something was asked lately. Appended by each replica of the agent API every
+    few seconds, also without anybody: only while these come can the absence of an agent be told from that of the agent API.
+    """
+
+    agents: tuple[str, ...] = ()
+
+
 class TimeAdvanced(Input, frozen=True, kw_only=True, tag="centralino.time.advanced.v1"):
     """The time is now at least `now_ms`: what is due may happen. Appended by the router's own shell."""
 
@@ -212,6 +220,7 @@ AnyInput = (
     | PullContact
     | AddNote
     | CustomerLeft
+    | AgentsSeen
     | TimeAdvanced
     | ConfigurePool
     | ExtendCalendars

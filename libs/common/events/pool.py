@@ -19,6 +19,17 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     until_ms: int = 0
 
 
+class Relaxation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a contact asks for less of after it has waited for `after_ms`: skills that are dropped, levels that are lowered, and another
+    queue (`widen`) whose people may take it too.
+    """
+
+    after_ms: int
+    drop: tuple[str, ...] = ()
+    lower: dict[str, int] = {}
+    widen: str | None = None
+
+
 class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A queue as configured. `target_ms` None: the channel's. `skills` are minimum levels.
 
@@ -28,6 +39,7 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     a waiting contact by name.
     `hours`: the calendar by which it is open, None: always. While it is closed its contacts wait and are offered to nobody, unless
     `offer_when_closed`. `target_in_open_time`: closed time does not count towards the target.
+    `relax`: what its contacts ask for less of the longer they wait, soonest first.
     """
 
     id: str
@@ -43,6 +55,7 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     offer_when_closed: bool = False
     target_in_open_time: bool = False
     pull: bool = False
+    relax: tuple[Relaxation, ...] = ()
 
 
 class ChannelConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,6 +83,7 @@ class RoutingRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     agents who decline a contact before it is flagged. `offers_open_max`: offers that an agent has open at once. `transfers_max`: how
     often agents may pass one contact on (0: never). `transfer_back_ms`: for how long it does not come back to who passed it on, or to
     whom it was taken from. `abandoned_kept_ms`: for how long a customer who left finds the old place in the queue again.
+    `vanish_after_ms`: how long an available agent may not be heard of before he goes offline.
     """
 
     not_responding_after: int = 3

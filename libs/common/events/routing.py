@@ -87,6 +87,19 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     alternatives: tuple[dict[str, int], ...] = ()
     preferred_agent: str | None = None
     preferred_until_ms: int = 0
+    relax_ms: int = 0
+
+
+class ContactRelaxed(Fact, frozen=True, kw_only=True, tag="centralino.contact.relaxed.v1"):
+    """The contact has waited for so long that it asks for less from now on, in its old place: `skills` and `alternatives` as in
+    `ContactQueued`. `step` counts from 1; `relax_ms`: when it is next to ask for less, 0: no more.
+    """
+
+    contact_id: str
+    step: int
+    skills: dict[str, int]
+    alternatives: tuple[dict[str, int], ...] = ()
+    relax_ms: int = 0
 
 
 class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joined.v1"):
@@ -199,7 +212,8 @@ class ContactTransferred(Fact, frozen=True, kw_only=True, tag="centralino.contac
     `alternatives`, as where it was queued.
 
     Until `target_until_ms` it is offered to `target_agent_id` alone, unless he is not available or declines it. It is not offered to
-    `barred_agent_id` before `barred_until_ms`. `transfers`: how often it was passed on, this time included.
+    `barred_agent_id` before `barred_until_ms`. `transfers`: how often it was passed on, this time included. `relax_ms`: when it is first
+    to ask for less there, 0: never; the time counts from now.
     """
 
     contact_id: str
@@ -215,6 +229,7 @@ class ContactTransferred(Fact, frozen=True, kw_only=True, tag="centralino.contac
     alternatives: tuple[dict[str, int], ...] = ()
     target_agent_id: str | None = None
     target_until_ms: int = 0
+    relax_ms: int = 0
 
 
 class ContactHeld(Fact, frozen=True, kw_only=True, tag="centralino.contact.held.v1"):
@@ -234,7 +249,9 @@ class ContactUnheld(Fact, frozen=True, kw_only=True, tag="centralino.contact.unh
 
 
 class ContactChanged(Fact, frozen=True, kw_only=True, tag="centralino.contact.changed.v1"):
-    """A supervisor changed what the contact is; all of this is so now. A waiting contact has the place that `due_ms` gives it."""
+    """A supervisor changed what the contact is; all of this is so now. A waiting contact has the place that `due_ms` gives it.
+    `relax_ms`: in another queue than before, when it is first to ask for less there, 0: never; the time counts from now.
+    """
 
     contact_id: str
     by: str
@@ -244,6 +261,7 @@ class ContactChanged(Fact, frozen=True, kw_only=True, tag="centralino.contact.ch
     due_ms: int
     offer_timeout_ms: int
     alternatives: tuple[dict[str, int], ...] = ()
+    relax_ms: int = 0
 
 
 class ContactCancelled(Fact, frozen=True, kw_only=True, tag="centralino.contact.cancelled.v1"):
@@ -317,11 +335,23 @@ class ContactResolved(Fact, frozen=True, kw_only=True, tag="centralino.contact.r
 
 
 class PresenceChanged(Fact, frozen=True, kw_only=True, tag="centralino.agent.presence-changed.v1"):
-    """The agent's presence (`cause`: command, configuration, not-responding: he let several offers in a row run out)."""
+    """The agent's presence (`cause`: command, configuration, not-responding: he let several offers in a row run out, vanished: he was not
+    heard of for too long).
+    """
 
     agent_id: str
     status: str
     cause: str = "command"
+
+
+class PresenceConfirmed(Fact, frozen=True, kw_only=True, tag="centralino.agents.presence-confirmed.v1"):
+    """These agents are there. Who is available and has not been confirmed for too long goes offline (`vanished`).
+
+    `everybody`: nobody could be heard for a while, so that the available agents count as there until more is known.
+    """
+
+    agents: tuple[str, ...] = ()
+    everybody: bool = False
 
 
 class NoteAdded(Fact, frozen=True, kw_only=True, tag="centralino.contact.note-added.v1"):
@@ -341,41 +371,12 @@ class InputRefused(Fact, frozen=True, kw_only=True, tag="centralino.input.refuse
     subject: str | None = None
 
 
-AnyFact = (
-    WriterStarted
-    | PoolConfigured
-    | CalendarsExtended
-    | CalendarTurned
-    | ContactQueued
-    | MessageJoined
-    | OfferMade
-    | OfferRejected
-    | OfferExpired
-    | OfferWithdrawn
-    | ContactFlagged
-    | ContactAssigned
-    | ContactRequeued
-    | ContactTransferred
-    | ContactHeld
-    | ContactUnheld
-    | ContactChanged
-    | ContactCancelled
-    | ContactAbandoned
-    | ContactReturned
-    | ContactLapsed
-    | WrapUpStarted
-    | WrapUpExtended
-    | ContactResolved
-    | PresenceChanged
-    | NoteAdded
-    | InputRefused
-)
-
 PoolFact = (
     PoolConfigured
     | CalendarsExtended
     | CalendarTurned
     | ContactQueued
+    | ContactRelaxed
     | MessageJoined
     | OfferMade
     | OfferRejected
@@ -396,6 +397,9 @@ PoolFact = (
     | WrapUpExtended
     | ContactResolved
     | PresenceChanged
+    | PresenceConfirmed
     | NoteAdded
     | InputRefused
 )
+
+AnyFact = WriterStarted | PoolFact

@@ -21,6 +21,7 @@ from libs.common.events.routing import (
     ContactHeld,
     ContactLapsed,
     ContactQueued,
+    ContactRelaxed,
     ContactRequeued,
     ContactResolved,
     ContactReturned,
@@ -36,6 +37,7 @@ from libs.common.events.routing import (
     PoolConfigured,
     PoolFact,
     PresenceChanged,
+    PresenceConfirmed,
     WrapUpExtended,
     WrapUpStarted,
 )
@@ -49,6 +51,7 @@ from services.router.core.apply_contacts import (
     fold_join,
     fold_lapse,
     fold_queue,
+    fold_relax,
     fold_requeue,
     fold_resolve,
     fold_return,
@@ -60,8 +63,10 @@ from services.router.core.apply_offers import fold_assign, fold_end_offer, fold_
 from services.router.core.apply_pool import (
     fold_change_presence,
     fold_configure,
+    fold_confirm_presence,
     fold_extend_calendars,
     fold_turn_calendar,
+    note_seen,
 )
 from services.router.core.model import PoolState
 from services.router.core.timers import drop_stale_timers
@@ -81,6 +86,10 @@ def apply(state: PoolState, fact: PoolFact) -> None:
     drop_stale_timers(state, now_ms)
     if fact.command_id is not None:
         state.commands.add(fact.command_id, now_ms)
+        # Who does something is there, though nobody has told so yet.
+        agent_id = getattr(fact, "agent_id", None)
+        if agent_id is not None:
+            note_seen(state, agent_id, now_ms)
 
 
 def _leave(state: PoolState, fact: NoteAdded | InputRefused) -> None:
@@ -92,6 +101,7 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     CalendarsExtended: fold_extend_calendars,
     CalendarTurned: fold_turn_calendar,
     ContactQueued: fold_queue,
+    ContactRelaxed: fold_relax,
     MessageJoined: fold_join,
     OfferMade: fold_offer,
     OfferRejected: fold_end_offer,
@@ -112,6 +122,7 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     WrapUpExtended: fold_extend,
     ContactResolved: fold_resolve,
     PresenceChanged: fold_change_presence,
+    PresenceConfirmed: fold_confirm_presence,
     NoteAdded: _leave,
     InputRefused: _leave,
 }

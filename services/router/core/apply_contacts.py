@@ -12,6 +12,7 @@ from libs.common.events.routing import (
     ContactHeld,
     ContactLapsed,
     ContactQueued,
+    ContactRelaxed,
     ContactRequeued,
     ContactResolved,
     ContactReturned,
@@ -49,11 +50,28 @@ def fold_queue(state: PoolState, fact: ContactQueued) -> None:
         only_agent=fact.preferred_agent,
         only_until_ms=fact.preferred_until_ms,
         handle=fact.handle,
+        relax_ms=fact.relax_ms,
+        relax_from_ms=fact.received_ms,
     )
     state.arrivals += 1
     state.contacts[contact.id] = contact
     state.index.add_contact(contact)
     state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
+
+
+def fold_relax(state: PoolState, fact: ContactRelaxed) -> None:
+    """A waiting contact asks for less."""
+    contact = contact_of(state, fact, None)
+    if fact.step != contact.relaxed + 1:
+        raise IllegalFactError(f"contact {contact.id} was relaxed {contact.relaxed} times, this is step {fact.step}")
+    relaxed = replace(
+        contact,
+        skills=tuple(sorted(fact.skills.items())),
+        alternatives=_alternatives(fact.alternatives),
+        relaxed=fact.step,
+        relax_ms=fact.relax_ms,
+    )
+    rearrange(state, contact, relaxed)
 
 
 def _alternatives(alternatives: tuple[dict[str, int], ...]) -> Needs:
@@ -100,6 +118,9 @@ def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
         only_until_ms=fact.target_until_ms,
         offer_timeout_ms=fact.offer_timeout_ms,
         transfers=fact.transfers,
+        relaxed=0,
+        relax_ms=fact.relax_ms,
+        relax_from_ms=max(state.now_ms, fact.at_ms),
     )
     release(state, contact, waiting, fact.at_ms)
 
@@ -146,6 +167,9 @@ def fold_change(state: PoolState, fact: ContactChanged) -> None:
         due_ms=fact.due_ms,
         offer_timeout_ms=fact.offer_timeout_ms,
     )
+    if fact.queue != contact.queue:
+        from_ms = max(state.now_ms, fact.at_ms)
+        changed = replace(changed, relaxed=0, relax_ms=fact.relax_ms, relax_from_ms=from_ms)
     rearrange(state, contact, changed)
 
 

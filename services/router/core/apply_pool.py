@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from libs.common.events.routing import CalendarsExtended, CalendarTurned, PoolConfigured, PresenceChanged
+from libs.common.events.routing import (
+    CalendarsExtended,
+    CalendarTurned,
+    PoolConfigured,
+    PresenceChanged,
+    PresenceConfirmed,
+)
 from services.router.core.apply_shared import agent_of, drop_removed, is_gone
 from services.router.core.entities import Agent, CalendarState, Presence
 from services.router.core.model import PoolState, rebuild_index
@@ -27,6 +33,8 @@ def fold_configure(state: PoolState, fact: PoolConfigured) -> None:
             last_offer=0 if known is None else known.last_offer,
             missed=0 if known is None else known.missed,
             shift=configured.shift,
+            # Before the pool looked for who has vanished, nobody took note of who was there.
+            seen_ms=known.seen_ms if known is not None and state.rules.vanish_after_ms else at_ms,
         )
     for agent in state.agents.values():
         if agent.id not in agents and not is_gone(state, agent):
@@ -72,7 +80,24 @@ def fold_turn_calendar(state: PoolState, fact: CalendarTurned) -> None:
         raise IllegalFactError(f"calendar {fact.calendar} is not there or was turned already")
     turned = replace(calendar, open=fact.open, counted_ms=fact.since_ms)
     state.calendars[turned.id] = turned
-    state.index.turn_calendar(turned, state.agents)
+    _show_turned(state, turned)
+
+
+def _show_turned(state: PoolState, calendar: CalendarState) -> None:
+    """In the index: queues may be offered by the calendar or not, agents are on their shifts or not."""
+    index = state.index
+    if calendar.open:
+        del index.closed[calendar.id]
+    else:
+        index.closed[calendar.id] = None
+    for key in index.waiting.turn(calendar.id, is_open=calendar.open):
+        if calendar.open:
+            index.dirty_classes[key] = None
+        else:
+            index.dirty_classes.pop(key, None)
+    for agent_id in index.shifts.get(calendar.id, ()):
+        index.place_agent(state.agents[agent_id], index.rooms)
+    index.add_calendar(calendar)
 
 
 def fold_change_presence(state: PoolState, fact: PresenceChanged) -> None:
@@ -88,3 +113,27 @@ def fold_change_presence(state: PoolState, fact: PresenceChanged) -> None:
     state.agents[after.id] = after
     state.index.change_presence(before, after)
     drop_removed(state, after)
+
+
+def fold_confirm_presence(state: PoolState, fact: PresenceConfirmed) -> None:
+    """Agents are there."""
+    at_ms = max(state.now_ms, fact.at_ms)
+    watched = [agent_id for _, agent_id in state.index.watched]
+    for agent_id in watched if fact.everybody else fact.agents:
+        note_seen(state, agent_id, at_ms)
+    state.heard_ms = at_ms
+    # Whoever was not heard of for too long may have to go offline.
+    for seen_ms, agent_id in state.index.watched:
+        if seen_ms + state.rules.vanish_after_ms > at_ms:
+            break
+        state.index.flag_eviction(agent_id)
+
+
+def note_seen(state: PoolState, agent_id: str, at_ms: int) -> None:
+    """The agent was heard of, if he is there still. Nothing is noted while the pool does not look for who has vanished."""
+    agent = state.agents.get(agent_id)
+    if agent is None or not state.rules.vanish_after_ms or agent.seen_ms >= at_ms:
+        return
+    seen = replace(agent, seen_ms=at_ms)
+    state.agents[agent_id] = seen
+    state.index.place_agent(seen, ())

@@ -11,6 +11,7 @@ from typing import Any, Final
 from libs.common.events.inputs import (
     AcceptOffer,
     AddNote,
+    AgentsSeen,
     AnyInput,
     AssignContact,
     CancelContact,
@@ -35,6 +36,7 @@ from libs.common.events.inputs import (
 from libs.common.events.routing import PoolFact
 from services.router.core.decide_commands import (
     add_note,
+    confirm_presence,
     extend_wrap_up,
     finish_wrap_up,
     resolve_contact,
@@ -70,6 +72,7 @@ _DECISIONS: Final[dict[type, Callable[[PoolState, Any, int], list[PoolFact]]]] =
     ChangeContact: change_contact,
     CancelContact: cancel_contact,
     AddNote: add_note,
+    AgentsSeen: confirm_presence,
     TimeAdvanced: _advance_time,
     ConfigurePool: configure_pool,
     ExtendCalendars: extend_calendars,

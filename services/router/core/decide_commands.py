@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.inputs import AddNote, ExtendWrapUp, FinishWrapUp, ResolveContact, SetPresence
+from libs.common.events.inputs import AddNote, AgentsSeen, ExtendWrapUp, FinishWrapUp, ResolveContact, SetPresence
 from libs.common.events.routing import (
     ContactResolved,
     InputRefused,
     NoteAdded,
     PoolFact,
     PresenceChanged,
+    PresenceConfirmed,
     WrapUpExtended,
     WrapUpStarted,
 )
@@ -50,6 +51,30 @@ def set_presence(state: PoolState, event: SetPresence, now_ms: int) -> list[Pool
             status=event.status,
         )
     ]
+
+
+def confirm_presence(state: PoolState, event: AgentsSeen, now_ms: int) -> list[PoolFact]:
+    """Who is there. Said no more often than it must be: of an agent when a quarter of the time has passed in which he may be silent.
+
+    When nobody has told for half of that time, the agent API was away rather than the agents: they all count as there, once, so that
+    an outage signs nobody out.
+    """
+    after_ms = state.rules.vanish_after_ms
+    if not after_ms or not state.index.watched:
+        return []
+    silent_ms = now_ms - state.heard_ms
+    if 2 * silent_ms > after_ms:
+        return [PresenceConfirmed(pool=state.pool, at_ms=now_ms, everybody=True)]
+    stale_ms = now_ms - after_ms // limits.CONFIRMED_PARTS
+    seen = tuple(agent_id for agent_id in dict.fromkeys(event.agents) if _is_stale(state, agent_id, stale_ms))
+    if not seen and silent_ms < after_ms // limits.CONFIRMED_PARTS:
+        return []
+    return [PresenceConfirmed(pool=state.pool, at_ms=now_ms, agents=seen)]
+
+
+def _is_stale(state: PoolState, agent_id: str, stale_ms: int) -> bool:
+    desk = state.index.desks.get(agent_id)
+    return desk is not None and desk.watch_key is not None and desk.watch_key[0] <= stale_ms
 
 
 def resolve_contact(state: PoolState, event: ResolveContact, now_ms: int) -> list[PoolFact]:

@@ -21,6 +21,7 @@ from services.router.core import limits, policies
 from services.router.core.due import withdraw_open_offer
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.relaxation import relax_ms
 from services.router.core.standing import WAITING
 from services.router.core.transitions import JOINABLE
 
@@ -144,6 +145,7 @@ def _open(
         alternatives=alternatives,
         preferred_agent=preferred,
         preferred_until_ms=preferred_until_ms,
+        relax_ms=relax_ms(state, queue, received_ms, 0),
     )
 
 

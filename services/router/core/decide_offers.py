@@ -65,7 +65,7 @@ def pull_contact(state: PoolState, event: PullContact, now_ms: int) -> list[Pool
         return [contact]
     if not is_member(state, event.agent_id):
         return [refuse(event, RefusalReason.AGENT_UNKNOWN, AGENT_UNKNOWN, event.agent_id, now_ms)]
-    why_not = _why_not_pulled(state, contact, event.agent_id)
+    why_not = _why_not_pulled(state, contact, event.agent_id, now_ms)
     if why_not is not None:
         return [refuse(event, *why_not, contact.id, now_ms)]
     return [
@@ -79,14 +79,15 @@ def pull_contact(state: PoolState, event: PullContact, now_ms: int) -> list[Pool
     ]
 
 
-def _why_not_pulled(state: PoolState, contact: Contact, agent_id: str) -> tuple[RefusalReason, str] | None:
+def _why_not_pulled(state: PoolState, contact: Contact, agent_id: str, now_ms: int) -> tuple[RefusalReason, str] | None:
     queue = state.queues.get(contact.queue)
     if contact.state is ContactState.OFFERED:
         whom = "you" if contact.agent_id == agent_id else "another agent"
         return RefusalReason.CONTACT_OFFERED, f"The contact is offered to {whom}."
     if contact.state is not ContactState.QUEUED:
         return RefusalReason.CONTACT_NOT_WAITING, "The contact does not wait for an agent."
-    if state.index.waiting.by_contact[contact.id].only not in (None, agent_id):
+    # What the index says of it may be of another time.
+    if state.index.kept_for(contact, now_ms) not in (None, agent_id):
         return RefusalReason.CONTACT_OFFERED, "The contact is kept for another agent."
     if queue is None or not queue.pull:
         return RefusalReason.PULL_NOT_ALLOWED, "Contacts of this queue are offered, not taken."

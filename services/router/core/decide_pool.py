@@ -10,7 +10,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from libs.common.events.inputs import ConfigurePool, ExtendCalendars
-from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration
+from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, Relaxation
 from libs.common.events.routing import CalendarsExtended, PoolConfigured, PoolFact
 from services.router.core import limits, policies
 from services.router.core.model import PoolState
@@ -48,8 +48,13 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
 
 
 def _known(queue: QueueConfiguration) -> QueueConfiguration:
-    strategy = known_strategy(queue.strategy)
-    return queue if strategy == queue.strategy else replace(queue, strategy=strategy)
+    relax = sorted(queue.relax, key=lambda step: step.after_ms)[: limits.RELAXATIONS_MAX]
+    return replace(queue, strategy=known_strategy(queue.strategy), relax=tuple(_bounded_step(step) for step in relax))
+
+
+def _bounded_step(step: Relaxation) -> Relaxation:
+    after_ms = policies.bound(step.after_ms, 0, limits.TARGET_MAX_MS)
+    return replace(step, after_ms=after_ms, lower=policies.bounded_levels(step.lower))
 
 
 def _bounded_channel(channel: ChannelConfiguration) -> ChannelConfiguration:

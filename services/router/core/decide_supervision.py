@@ -20,6 +20,7 @@ from services.router.core.due import CAUSE_SUPERVISOR, withdraw_open_offer
 from services.router.core.entities import Contact, Presence
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.relaxation import relax_ms
 from services.router.core.standing import AGENT_UNKNOWN, IN_HAND, held_contact, is_member, known_contact
 from services.router.core.transitions import ContactState
 
@@ -123,6 +124,7 @@ def _changed(state: PoolState, event: ChangeContact, contact: Contact, now_ms: i
         offer_timeout_ms=contact.offer_timeout_ms
         if event.queue is None or queue is None
         else policies.offer_timeout_ms(queue, state.channels.get(contact.channel)),
+        relax_ms=0 if queue is None or name == contact.queue else relax_ms(state, queue, now_ms, 0),
     )
 
 

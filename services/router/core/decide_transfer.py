@@ -8,6 +8,7 @@ from services.router.core import limits, policies
 from services.router.core.entities import Contact
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.relaxation import relax_ms
 from services.router.core.standing import AGENT_UNKNOWN, IN_HAND, held_contact, is_member
 from services.router.core.transitions import ContactState
 
@@ -57,6 +58,7 @@ def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> l
             note_id=event.note_id,
             target_agent_id=target,
             target_until_ms=0 if target is None else now_ms + limits.TRANSFER_TO_AGENT_MS,
+            relax_ms=0 if queue is None else relax_ms(state, queue, now_ms, 0),
         )
     ]
 

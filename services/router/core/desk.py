@@ -41,6 +41,7 @@ class Desk:
         "shift",
         "skills",
         "units",
+        "watch_key",
         "work",
     )
 
@@ -63,6 +64,7 @@ class Desk:
         self.shift: Final = agent.shift
         self.available = False
         self.off_shift = False
+        self.watch_key: tuple[int, str] | None = None
         self.idle_since_ms = agent.idle_since_ms
         self.last_offer = agent.last_offer
 

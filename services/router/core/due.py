@@ -18,8 +18,15 @@ from libs.common.events.routing import (
 )
 from services.router.core import limits, policies
 from services.router.core.entities import Contact
-from services.router.core.index import TIMER_ABANDONED, TIMER_CALENDAR, TIMER_OFFER, TIMER_WRAP_UP
+from services.router.core.index import (
+    TIMER_ABANDONED,
+    TIMER_CALENDAR,
+    TIMER_OFFER,
+    TIMER_RELAX,
+    TIMER_WRAP_UP,
+)
 from services.router.core.model import PoolState
+from services.router.core.relaxation import relax
 from services.router.core.timers import first_timer
 from services.router.core.transitions import ContactState
 
@@ -44,6 +51,8 @@ def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
             return end_wrap_up(state.contacts[of_id], state.pool, now_ms)
         if kind == TIMER_ABANDONED:
             return ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=of_id)
+        if kind == TIMER_RELAX:
+            return relax(state, state.contacts[of_id], now_ms)
         heapq.heappop(state.index.timers)
         state.index.end_restriction(state.contacts[of_id], timer)
 

@@ -8,6 +8,7 @@ computed from them is not in them (see `index`).
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -22,6 +23,10 @@ class Presence(StrEnum):
     BREAK = "break"
     OFFLINE = "offline"
     NOT_RESPONDING = "not_responding"  # Set by the router alone, until the agent says otherwise.
+
+
+# Presences that an agent does not choose to be away with: whoever is not heard of meanwhile has vanished.
+WATCHED: Final = (Presence.AVAILABLE, Presence.NOT_RESPONDING)
 
 
 class OfferOutcome(StrEnum):
@@ -68,7 +73,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     there is more than one way to fit. `only_agent` alone is offered it until `only_until_ms`, if he can be offered it at all. `handle`: the
     customer's address. `transfers`: how often it was passed on. While it is held, `frees_room` says that it takes up none of its agent's
     room, `awaited` that the customer has written since. `flagged`: somebody was told that too many declined it. While it is
-    abandoned it can come back until `resumable_until_ms`.
+    abandoned it can come back until `resumable_until_ms`. `relaxed`: how many steps of its queue's relaxation
+    it has taken since `relax_from_ms`; `relax_ms`: when it takes the next one, 0: none.
     """
 
     id: str
@@ -95,6 +101,9 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     awaited: bool = False
     flagged: bool = False
     resumable_until_ms: int = 0
+    relaxed: int = 0
+    relax_ms: int = 0
+    relax_from_ms: int = 0
 
     @property
     def needs(self) -> Needs:
@@ -129,6 +138,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `removed`: the configuration no longer has him. He stays until settling has taken back what he holds. `units`: what all his contacts
     together may use. `last_offer`: the number of the last offer made to him, 0 before the first. `shift`: the calendar of his shifts.
     `missed`: offers in a row that he let run out.
+    `seen_ms`: when he was last heard of, as far as the facts say; kept while the pool looks for who has vanished.
     """
 
     id: str
@@ -141,6 +151,7 @@ class Agent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     last_offer: int = 0
     shift: str | None = None
     missed: int = 0
+    seen_ms: int = 0
 
 
 class CalendarState(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -10,7 +10,7 @@ from typing import Final
 
 from libs.common.events.routing import ContactFlagged, ContactRequeued, ContactUnheld, PoolFact, PresenceChanged
 from services.router.core.due import CAUSE_PRESENCE, end_wrap_up, withdraw_offer
-from services.router.core.entities import Agent, Contact, Presence
+from services.router.core.entities import WATCHED, Agent, Contact, Presence
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState
 
@@ -22,6 +22,7 @@ CAUSE_CUSTOMER: Final = "customer"
 CAUSE_NOT_RESPONDING: Final = "not-responding"
 CAUSE_SIGN_OUT: Final = "sign-out"
 CAUSE_AGENT_REMOVED: Final = "agent-removed"
+CAUSE_VANISHED: Final = "vanished"
 
 
 def next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
@@ -39,9 +40,9 @@ def next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
 def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | None:
     """The first thing in this agent's hands that cannot stay as it is; None when all is in order.
 
-    One who let too many offers in a row run out is not responding, until he says otherwise.
-    One who is removed goes offline. One who is offline keeps nothing: offers are taken back, contacts wait again, wrap-ups end. One who
-    is not available keeps his contacts but no offers. An offer also goes when its agent no longer has the skills or the room.
+    One who is removed goes offline, and so does one who has vanished. One who let too many offers in a row run out is not responding, until
+    he says otherwise. One who is offline keeps nothing: offers are taken back, contacts wait again, wrap-ups end. One who is not available
+    keeps his contacts but no offers. An offer also goes when its agent no longer has the skills or the room.
     A held contact whose customer wrote is gone on with as soon as there is room for it, so before anything new is offered.
     """
     if agent.removed and agent.presence is not Presence.OFFLINE:
@@ -51,6 +52,14 @@ def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | Non
             agent_id=agent.id,
             status=Presence.OFFLINE.value,
             cause=CAUSE_CONFIGURATION,
+        )
+    if has_vanished(state, agent):
+        return PresenceChanged(
+            pool=state.pool,
+            at_ms=now_ms,
+            agent_id=agent.id,
+            status=Presence.OFFLINE.value,
+            cause=CAUSE_VANISHED,
         )
     enough = state.rules.not_responding_after
     if enough and agent.missed >= enough and agent.presence is Presence.AVAILABLE:
@@ -77,6 +86,16 @@ def find_eviction(state: PoolState, agent: Agent, now_ms: int) -> PoolFact | Non
                 pool=state.pool, at_ms=now_ms, contact_id=contact.id, agent_id=agent.id, cause=CAUSE_CUSTOMER
             )
     return None
+
+
+def has_vanished(state: PoolState, agent: Agent) -> bool:
+    """Whether an agent who is available, or was until his offers ran out, was not heard of for too long while the agent API told who was
+    there. Who is busy or on a break has said so, and may close the laptop.
+    """
+    after_ms = state.rules.vanish_after_ms
+    if not after_ms or agent.removed or agent.presence not in WATCHED:
+        return False
+    return agent.seen_ms + after_ms <= state.heard_ms
 
 
 def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> PoolFact | None:

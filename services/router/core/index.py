@@ -15,7 +15,8 @@ from typing import Final
 from services.router.core.calendars import next_turn_ms
 from services.router.core.capability import Capability
 from services.router.core.desk import Desk
-from services.router.core.entities import Agent, CalendarState, Contact, Offer, Presence
+from services.router.core.entities import WATCHED, Agent, CalendarState, Contact, Offer, Presence
+from services.router.core.sorting import SortedKeys
 from services.router.core.strategies import AgentOrder
 from services.router.core.terms import Terms
 from services.router.core.transitions import JOINABLE, ContactState
@@ -29,6 +30,7 @@ TIMER_BACKOFF: Final = 2  # The id is the contact's.
 TIMER_CALENDAR: Final = 3  # The id is the calendar's.
 TIMER_ONLY: Final = 4  # The id is the contact's: it is for one agent alone until then.
 TIMER_ABANDONED: Final = 5  # The id is the contact's.
+TIMER_RELAX: Final = 6  # The id is the contact's.
 
 _SLICE: Final = 256
 _NO_CALENDARS: Final[Mapping[str, CalendarState]] = {}
@@ -41,7 +43,6 @@ class Index:
         "_ended",
         "_evictions",
         "_flagged",
-        "_shifts",
         "abandoned",
         "capability",
         "closed",
@@ -54,12 +55,14 @@ class Index:
         "orders",
         "presences",
         "rooms",
+        "shifts",
         "terms",
         "threads",
         "timers",
         "unflagged",
         "waiting",
         "waiting_counts",
+        "watched",
     )
 
     def __init__(
@@ -78,18 +81,21 @@ class Index:
         self.capability: Final = Capability(agents.values())
         # Calendars that the facts have not opened. One that is named somewhere and not there closes nothing.
         self.closed: Final = {calendar.id: None for calendar in calendars.values() if not calendar.open}
-        self._shifts: Final[dict[str, dict[str, None]]] = {}  # Calendar -> the agents whose shifts it is.
+        self.shifts: Final[dict[str, dict[str, None]]] = {}  # Calendar -> the agents whose shifts it is.
         self.waiting: Final = WaitingContacts(self.capability, self.closed)
         self.desks: Final[dict[str, Desk]] = {}
         self.orders: Final = {
             strategy: AgentOrder(strategy, self.capability.profiles or ()) for strategy in terms.strategies
         }
-        # The agents who would be available if it were their shift, in the same orders.
+        # Who would be available if it were his shift.
         self.off_shift: Final = {strategy: AgentOrder(strategy, ()) for strategy in terms.strategies}
         self.rooms: Final[dict[str, int]] = {}  # Channel -> available agents with room, as bits.
         self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
         self.abandoned: Final[dict[str, str]] = {}  # Thread -> the contact that its next message brings back.
         self.timers: Final[list[Timer]] = []  # A heap; entries that no longer hold are dropped when they come up.
+        self.watched: Final[SortedKeys[tuple[int, str]]] = (
+            SortedKeys()
+        )  # When last heard of, agent: who may have vanished.
         self.presences: Final[dict[str, int]] = {}
         self.waiting_counts: Final[dict[tuple[str, str], int]] = {}  # Queue and channel -> contacts waiting.
         self.dirty_agents: Final[dict[str, None]] = {}
@@ -127,7 +133,8 @@ class Index:
         for calendar in calendars.values():
             self.add_calendar(calendar)
         for agent in agents.values():
-            if agent.removed or agent.missed or not self.desks[agent.id].is_empty():
+            desk = self.desks[agent.id]
+            if agent.removed or agent.missed or not desk.is_empty() or desk.watch_key is not None:
                 self.flag_eviction(agent.id)
 
     # Agents
@@ -137,7 +144,7 @@ class Index:
         desk = Desk(agent, self.capability.numbers[agent.id], self.capability.mask_of(agent), self.terms.room)
         self.desks[agent.id] = desk
         if agent.shift is not None:
-            self._shifts.setdefault(agent.shift, {})[agent.id] = None
+            self.shifts.setdefault(agent.shift, {})[agent.id] = None
         self.presences[agent.presence] = self.presences.get(agent.presence, 0) + 1
         self.place_agent(agent, self.rooms)
 
@@ -149,7 +156,7 @@ class Index:
         for order in self.off_shift.values():
             order.place(desk, present=False)
         if agent.shift is not None:
-            del self._shifts[agent.shift][agent.id]
+            del self.shifts[agent.shift][agent.id]
         self._count_presence(agent.presence, -1)
         self.dirty_agents.pop(agent.id, None)
 
@@ -169,10 +176,20 @@ class Index:
         desk.available = present and not desk.off_shift
         desk.idle_since_ms = agent.idle_since_ms
         desk.last_offer = agent.last_offer
+        self._watch(desk, agent)
         self._place_desk(desk, channels)
         if was_available is not desk.available:
             for contact in tuple(self.named.get(agent.id, {}).values()):
                 self._wait_anew(contact)
+
+    def _watch(self, desk: Desk, agent: Agent) -> None:
+        watched = self.terms.vanish_after_ms and agent.presence in WATCHED and not agent.removed
+        before, desk.watch_key = desk.watch_key, (agent.seen_ms, agent.id) if watched else None
+        if before != desk.watch_key:
+            if before is not None:
+                self.watched.remove(before)
+            if desk.watch_key is not None:
+                self.watched.add(desk.watch_key)
 
     def _place_desk(self, desk: Desk, channels: Iterable[str]) -> None:
         for order in self.orders.values():
@@ -309,8 +326,10 @@ class Index:
         for decline in contact.declines:
             if decline.until_ms > self.now_ms:
                 heapq.heappush(self.timers, (decline.until_ms, TIMER_BACKOFF, contact.id))
+        if contact.relax_ms and contact.relaxed < self.terms.relaxations.get(contact.queue, 0):
+            heapq.heappush(self.timers, (contact.relax_ms, TIMER_RELAX, contact.id))
         group = self.waiting.add(
-            contact, excluded, gate=self.terms.gates.get(contact.queue), only=self._only_of(contact, excluded)
+            contact, excluded, gate=self.terms.gates.get(contact.queue), only=self._only_of(contact)
         )
         if group.open:
             self.dirty_classes[group.key] = None
@@ -319,19 +338,24 @@ class Index:
         place = (contact.queue, contact.channel)
         self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
 
-    def _only_of(self, contact: Contact, excluded: tuple[str, ...]) -> str | None:
-        """The agent whom the contact is for alone: as long as he is available, fits, and has not just declined it."""
+    def _only_of(self, contact: Contact) -> str | None:
         agent_id = contact.only_agent
         if agent_id is None or contact.only_until_ms <= self.now_ms:
             return None
         self.named.setdefault(agent_id, {})[contact.id] = contact
         heapq.heappush(self.timers, (contact.only_until_ms, TIMER_ONLY, contact.id))
+        return self.kept_for(contact, self.now_ms)
+
+    def kept_for(self, contact: Contact, now_ms: int) -> str | None:
+        """The agent whom the contact is for alone: as long as he is available, fits, and has not just declined it."""
+        agent_id = contact.only_agent
+        if agent_id is None or contact.only_until_ms <= now_ms:
+            return None
         desk = self.desks.get(agent_id)
-        if desk is None or not desk.available or agent_id in excluded:
+        if desk is None or not desk.available or not self.capability.requirement(contact.needs).fits(desk.mask):
             return None
-        if not self.capability.requirement(contact.needs).fits(desk.mask):
-            return None
-        return agent_id
+        declined = any(decline.agent_id == agent_id and decline.until_ms > now_ms for decline in contact.declines)
+        return None if declined else agent_id
 
     def must_flag(self, contact: Contact) -> bool:
         """Whether so many agents have declined a contact that somebody is to be told, and nobody was yet."""
@@ -369,21 +393,6 @@ class Index:
         turn_ms = next_turn_ms(calendar)
         if turn_ms is not None:
             heapq.heappush(self.timers, (turn_ms, TIMER_CALENDAR, calendar.id))
-
-    def turn_calendar(self, calendar: CalendarState, agents: Mapping[str, Agent]) -> None:
-        """A calendar is open now, or closed: queues may be offered by it or not, agents are on their shifts or not."""
-        if calendar.open:
-            del self.closed[calendar.id]
-        else:
-            self.closed[calendar.id] = None
-        for key in self.waiting.turn(calendar.id, is_open=calendar.open):
-            if calendar.open:
-                self.dirty_classes[key] = None
-            else:
-                self.dirty_classes.pop(key, None)
-        for agent_id in self._shifts.get(calendar.id, ()):
-            self.place_agent(agents[agent_id], self.rooms)
-        self.add_calendar(calendar)
 
     def end_restriction(self, contact: Contact, timer: Timer) -> None:
         """At `timer`'s time a back-off is over, or a waiting contact is no longer for one agent alone: it moves to another class."""

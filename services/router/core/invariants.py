@@ -110,6 +110,7 @@ def _check_agents(state: PoolState) -> None:
             f"agent {agent.id} has a level out of bounds",
         )
         _require(agent.idle_since_ms <= state.now_ms, f"agent {agent.id} is idle since a time to come")
+        _require(agent.seen_ms <= state.now_ms, f"agent {agent.id} was seen at a time to come")
     _require(len(state.agents) == len(state.index.desks), "agents and desks are not the same number")
 
 
@@ -126,6 +127,7 @@ def _check_index(state: PoolState) -> None:
     anew = build_index(state, live.now_ms)
     for name in ("presences", "threads", "abandoned", "waiting_counts", "closed", "named", "unflagged"):
         _same(name, getattr(live, name), getattr(anew, name))
+    _same("watched agents", list(live.watched), list(anew.watched))
     _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)
     _same("orders", list(live.orders), list(anew.orders))
     for strategy, order in live.orders.items():

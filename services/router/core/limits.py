@@ -20,6 +20,7 @@ SKILLS_MAX: Final = 5_000
 SKILLS_PER_AGENT_MAX: Final = 500
 CHANNELS_MAX: Final = 50
 CALENDARS_MAX: Final = 100
+RELAXATIONS_MAX: Final = 20
 CALENDAR_SPANS_MAX: Final = 1_000
 
 # What a contact may carry. What is beyond is cut, never refused: a customer's message is not lost over a list that is too long.
@@ -76,6 +77,9 @@ PAUSE_MS: Final = 5 * SECOND_MS
 
 # Facts that settling yields at most at a time, unless its caller says otherwise.
 SETTLE_FACTS_MAX: Final = 500
+
+# An agent who is there is confirmed once in this part of the time in which he may be silent.
+CONFIRMED_PARTS: Final = 4
 
 # How many agents that were passed over an offer's reason names.
 LEFT_OUT_MAX: Final = 5

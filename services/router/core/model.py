@@ -22,7 +22,8 @@ class PoolState:
     """One pool. Containers are changed in place, what they contain is immutable.
 
     `now_ms` is the time of the newest fact, `arrivals` and `offers_made` count contacts and offers since ever, `version` is that of
-    the configuration in force. `queues` stand in the order of the configuration: the first takes what names none that exists.
+    the configuration in force, `heard_ms` when the agent API last told who is there.
+    `queues` stand in the order of the configuration: the first takes what names none that exists.
     """
 
     pool: str
@@ -35,6 +36,7 @@ class PoolState:
     channels: dict[str, ChannelConfiguration] = field(default_factory=dict)
     rules: RoutingRules = field(default_factory=RoutingRules)
     calendars: dict[str, CalendarState] = field(default_factory=dict)
+    heard_ms: int = 0
     agents: dict[str, Agent] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)

@@ -113,11 +113,29 @@ def asked_needs(
         wanted = skills
         for alternative in chosen:
             wanted = _with_skills(wanted, alternative)
-        if not any(_covers(wanted, other) for other in found):
-            found = [*(other for other in found if not _covers(other, wanted)), wanted]
+        found.append(wanted)
+    found = _without_covered(found)
     if len(found) == 1:
         return found[0], ()
-    return skills, tuple(sorted(found, key=lambda one: tuple(one.items())))
+    return skills, tuple(found)
+
+
+def fewest_needs(asked: Sequence[Mapping[str, int]]) -> tuple[dict[str, int], tuple[dict[str, int], ...]]:
+    """The same of alternatives that are complete: what all of them ask for, and they themselves where there are several."""
+    found = _without_covered([dict(sorted(one.items())) for one in asked[: limits.ALTERNATIVES_MAX]])
+    if len(found) == 1:
+        return found[0], ()
+    common = {skill: min(one[skill] for one in found) for skill in found[0] if all(skill in one for one in found)}
+    return common, tuple(found)
+
+
+def _without_covered(asked: Sequence[dict[str, int]]) -> list[dict[str, int]]:
+    """Those that nobody fits but through another one are left out; the rest in the order of their skills."""
+    found: list[dict[str, int]] = []
+    for wanted in asked:
+        if not any(_covers(wanted, other) for other in found):
+            found = [*(other for other in found if not _covers(other, wanted)), wanted]
+    return sorted(found, key=lambda one: tuple(one.items()))
 
 
 def _with_skills(skills: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

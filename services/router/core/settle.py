@@ -28,13 +28,9 @@ def settle(state: PoolState, now_ms: int, limit: int = limits.SETTLE_FACTS_MAX) 
     while len(facts) < limit:
         fact = next_due(state, now_ms)
         if fact is None:
-            break
-        apply(state, fact)
-        facts.append(fact)
-    if len(facts) < limit:
-        index.now_ms = now_ms
-    while len(facts) < limit:
-        fact = next_eviction(state, now_ms)
+            index.now_ms = now_ms
+            # What is given back may be overdue for something else: that comes before anything else is given back.
+            fact = next_eviction(state, now_ms)
         if fact is None:
             break
         apply(state, fact)

@@ -47,6 +47,7 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     channel_targets_ms: dict[str, int]
     channels: tuple[ChannelConfiguration, ...] = ()
     rules: RoutingRules = RoutingRules()
+    heard_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,7 @@ def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
             state.channel_targets_ms,
             tuple(state.channels.values()),
             state.rules,
+            state.heard_ms,
         ),
         queues=tuple(state.queues.values()),
         calendars=tuple(state.calendars.values()),
@@ -329,3 +331,4 @@ def _take_head(state: PoolState, head: _Head) -> None:
     state.channel_targets_ms = head.channel_targets_ms
     state.channels = {channel.id: channel for channel in head.channels}
     state.rules = head.rules
+    state.heard_ms = head.heard_ms

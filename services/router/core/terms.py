@@ -22,6 +22,8 @@ class Terms:
 
     `gates`: for queues that are offered while they are open alone, the calendar that says so. `remembers_agents`: whether any queue asks
     who had a customer's last contact. `room`: what besides the number on each channel limits what an agent has in hand.
+    `vanish_after_ms`: how long an available agent may not be heard of, 0: for ever. `relaxations`: how many times contacts of a
+    queue may come to ask for less.
     """
 
     strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
@@ -30,6 +32,8 @@ class Terms:
     room: RoomRules = _NO_ROOM_RULES
     flag_after_declines: int = 0
     gates: Mapping[str, str] = field(default_factory=dict)
+    vanish_after_ms: int = 0
+    relaxations: Mapping[str, int] = field(default_factory=dict)
 
     def strategy_of(self, queue: str) -> str:
         """How an agent is chosen for a contact of this queue. One that is gone is treated as the pool's first."""
@@ -52,4 +56,6 @@ def terms_of(
             for queue in queues.values()
             if queue.hours is not None and not queue.offer_when_closed
         },
+        vanish_after_ms=rules.vanish_after_ms,
+        relaxations={queue.id: len(queue.relax) for queue in queues.values() if queue.relax},
     )

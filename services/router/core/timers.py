@@ -1,4 +1,4 @@
-"""What is due when. Offers run out, wrap-ups end, back-offs are over, calendars turn: one heap in the index, read here.
+"""What is due when. Offers end, wrap-ups end, back-offs are over, calendars turn, contacts are relaxed: one heap in the index, read here.
 
 An entry is never searched for and taken out: it stays until it comes up, and is dropped then when what it was for is no more.
 """
@@ -8,7 +8,15 @@ from __future__ import annotations
 import heapq
 
 from services.router.core.calendars import next_turn_ms
-from services.router.core.index import TIMER_ABANDONED, TIMER_CALENDAR, TIMER_OFFER, TIMER_ONLY, TIMER_WRAP_UP, Timer
+from services.router.core.index import (
+    TIMER_ABANDONED,
+    TIMER_CALENDAR,
+    TIMER_OFFER,
+    TIMER_ONLY,
+    TIMER_RELAX,
+    TIMER_WRAP_UP,
+    Timer,
+)
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState
 
@@ -29,6 +37,8 @@ def _holds(state: PoolState, timer: Timer) -> bool:
         return contact.state is ContactState.ABANDONED and contact.resumable_until_ms == due_ms
     if contact.state is not ContactState.QUEUED:
         return False
+    if kind == TIMER_RELAX:
+        return contact.relax_ms == due_ms and contact.relaxed < state.index.terms.relaxations.get(contact.queue, 0)
     if kind == TIMER_ONLY:
         named = state.index.named.get(contact.only_agent or "", {})
         return of_id in named and contact.only_until_ms == due_ms

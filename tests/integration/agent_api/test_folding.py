@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.common.events import outbound, routing
+from libs.common.events import inputs, outbound, routing
 from libs.common.log.port import Record
 from libs.common.log.streams import (
     DELIVERY_EVENTS,
@@ -46,6 +46,12 @@ def everything() -> list[tuple[str, Any]]:
         (ROUTING_INPUTS, a.a_set_presence()),
         (ROUTING_INPUTS, a.a_configure_pool()),
         (ROUTING_INPUTS, a.a_time_advanced(1)),
+        (ROUTING_INPUTS, inputs.AgentsSeen(pool="care", agents=("anna",))),
+        (ROUTING_INPUTS, inputs.ExtendCalendars(pool="care", calendars=())),
+        (ROUTING_EVENTS, routing.CalendarsExtended(**PLACE, calendars=())),
+        (ROUTING_EVENTS, routing.CalendarTurned(**PLACE, calendar="shop", open=True, since_ms=1)),
+        (ROUTING_EVENTS, routing.ContactRelaxed(**PLACE, contact_id=one, step=1, skills={"orders": 1})),
+        (ROUTING_EVENTS, routing.PresenceConfirmed(**PLACE, agents=("anna",))),
         *((ROUTING_EVENTS, a.a_contact_queued(number)) for number in (1, 2)),
         (ROUTING_EVENTS, routing.MessageJoined(**PLACE, contact_id=one, message_id=again.id)),
         (ROUTING_EVENTS, routing.MessageJoined(**PLACE, contact_id=two, message_id="msg_never")),

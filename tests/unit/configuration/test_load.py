@@ -515,3 +515,40 @@ def test_offering_while_closed_means_something_only_where_something_closes() -> 
     (warning,) = examine_configuration(text).warnings
 
     assert warning.message == "changes nothing: neither the queue nor its pool has hours"
+
+
+RELAXING = """\
+pools: {p: {}, other: {}}
+queues:
+  q: {pool: p, relax: [{after: 30s, drop: [x]}, {after: 60s, lower: {x: 1}}, {after: 90s, widen: general}]}
+  general: {pool: p}
+  elsewhere: {pool: other}
+agents: {a: {name: A, pool: p, skills: {x: 2}}}
+"""
+
+
+def test_reads_relaxations() -> None:
+    steps = parse_configuration(RELAXING).queues["q"].relax
+
+    assert [(step.after_ms, step.drop, step.lower, step.widen) for step in steps] == [
+        (30_000, ("x",), {}, None),
+        (60_000, (), {"x": 1}, None),
+        (90_000, (), {}, "general"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("widen: general", "widen: genral", "widen: unknown queue of the same pool genral; did you mean general?"),
+        ("widen: general", "widen: q", "widen: unknown queue of the same pool q"),
+        ("widen: general", "widen: elsewhere", "widen: unknown queue of the same pool elsewhere"),
+        (", widen: general", "", "relax[2]: must drop, lower or widen something"),
+        ("after: 90s", "after: 60s", "relax[2].after: must be later than the step before it"),
+        ("lower: {x: 1}", "lower: {x: 9}", "relax[1].lower.x: must be 1 to 5"),
+    ],
+)
+def test_relaxations_are_checked_at_their_place(before: str, after: str, message: str) -> None:
+    (error,) = errors_of(RELAXING.replace(before, after))
+
+    assert error.endswith(message)

@@ -13,14 +13,17 @@ import pytest
 
 from libs.common.configuration.load import parse_configuration
 from libs.common.configuration.opening import Opening, openings_of
-from libs.common.events.inputs import ExtendCalendars
+from libs.common.events.inputs import AgentsSeen, ExtendCalendars, TransferContact
+from libs.common.events.pool import Relaxation, RoutingRules
 from libs.common.events.routing import (
     CalendarsExtended,
     CalendarTurned,
     ContactQueued,
+    ContactRelaxed,
     OfferExpired,
     OfferMade,
     PoolFact,
+    PresenceChanged,
 )
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
 from services.router.core.snapshot import freeze, restore, snapshot_chunks, state_equal
@@ -261,6 +264,117 @@ def test_an_unanswered_offer_goes_to_the_next_agent_not_to_one_off_shift() -> No
     assert {first.agent_id, the_offer(facts).agent_id} == {"anna", "bruno"}
 
 
+# Themes 9 and 10: agents that vanish; nobody and nothing is stuck, and an outage signs nobody out
+
+
+def a_watched_pool(*agents: str, **rules: Any) -> Pool:
+    """A pool that looks for who has vanished for two minutes; the agents are available, and the agent API begins to tell."""
+    pool = Pool()
+    pool.configure(
+        queues=(a_queue("orders"),),
+        agents=tuple(an_agent(agent) for agent in agents),
+        rules=RoutingRules(**{"vanish_after_ms": 2 * MINUTE_MS, **rules}),
+    )
+    for agent in agents:
+        pool.presence(agent)
+        pool.at_ms += 1
+    pool.give(AgentsSeen(pool=POOL, agents=agents))
+    return pool
+
+
+def told(pool: Pool, minutes: float, *agents: str) -> list[PoolFact]:
+    """The agent API tells every 15 seconds that these are there."""
+    facts: list[PoolFact] = []
+    for _ in range(int(minutes * 4)):
+        pool.at_ms += 15_000
+        facts += pool.give(AgentsSeen(pool=POOL, agents=agents))
+    return facts
+
+
+def changes(facts: list[PoolFact]) -> list[tuple[str, str, str]]:
+    return [(fact.agent_id, fact.status, fact.cause) for fact in facts if isinstance(fact, PresenceChanged)]
+
+
+def test_an_agent_who_vanishes_goes_offline_and_what_he_has_waits_again() -> None:
+    # given anna works on a contact and is offered nothing else
+    pool = a_watched_pool("anna", "bruno")
+    contact = pool.active("anna")
+    # when only bruno is heard of
+    facts = told(pool, 2.5, "bruno")
+    # then she is offline, and bruno is offered what she had
+    assert changes(facts) == [("anna", "offline", "vanished")]
+    assert offered_to(facts) == {contact: "bruno"}
+    assert [kind for kind in kinds(facts) if kind != "PresenceConfirmed"][:3] == [
+        "PresenceChanged",
+        "ContactRequeued",
+        "OfferMade",
+    ]
+
+
+def test_an_agent_who_is_heard_of_stays_however_idle() -> None:
+    pool = a_watched_pool("anna", "bruno")
+    facts = told(pool, 60, "anna", "bruno")
+    assert set(kinds(facts)) == {"PresenceConfirmed"}
+    # It is said once in half a minute, not every time.
+    assert len(facts) <= 121
+
+
+def test_the_last_of_all_agents_vanishes_too() -> None:
+    pool = a_watched_pool("anna")
+    assert changes(told(pool, 2.5)) == [("anna", "offline", "vanished")]
+
+
+def test_one_who_was_never_heard_of_is_judged_by_his_last_command() -> None:
+    # given anna came, and answered an offer a minute later
+    pool = a_watched_pool("anna")
+    told(pool, 1)
+    contact = pool.active("anna")
+    # then she is there for two minutes from then
+    assert changes(told(pool, 1.75)) == []
+    pool.resolve("anna", contact)
+    assert changes(told(pool, 1.75)) == []
+    assert changes(told(pool, 0.5)) == [("anna", "offline", "vanished")]
+
+
+def test_an_outage_of_the_agent_api_signs_nobody_out() -> None:
+    # given nobody told anything for an hour
+    pool = a_watched_pool("anna", "bruno")
+    assert pool.wait(HOUR_MS) == []
+    # when it is back, and bruno's desktop is too
+    facts = told(pool, 1, "bruno")
+    assert changes(facts) == []
+    # then anna has the time that she always has, from then
+    assert changes(told(pool, 1.5, "bruno")) == [("anna", "offline", "vanished")]
+
+
+def test_who_is_on_a_break_or_busy_may_close_the_laptop() -> None:
+    pool = a_watched_pool("anna", "bruno")
+    pool.presence("anna", "break")
+    pool.presence("bruno", "busy")
+    assert changes(told(pool, 30)) == []
+
+
+def test_nobody_vanishes_where_the_pool_does_not_look() -> None:
+    pool = a_watched_pool("anna", vanish_after_ms=0)
+    assert told(pool, 30) == []
+
+
+def test_whoever_begins_to_look_gives_everybody_their_time() -> None:
+    pool = a_watched_pool("anna", vanish_after_ms=0)
+    told(pool, 30)
+    pool.configure(
+        queues=(a_queue("orders"),), agents=(an_agent("anna"),), rules=RoutingRules(vanish_after_ms=2 * MINUTE_MS)
+    )
+    assert changes(told(pool, 1.75)) == []
+
+
+def test_a_restart_forgets_nobody_and_makes_nobody_vanish() -> None:
+    pool = a_watched_pool("anna", "bruno")
+    told(pool, 1.5, "bruno")
+    pool.state = restore(POOL, list(snapshot_chunks(freeze(pool.state), 1000)))
+    assert changes(told(pool, 0.5, "bruno")) == [("anna", "offline", "vanished")]
+
+
 # Calendars go on, through restarts and extensions
 
 
@@ -316,3 +430,146 @@ def test_a_calendar_that_nobody_worked_out_closes_nothing() -> None:
     pool = Pool(queues=(a_queue("orders", hours="lost"),), agents=(an_agent("anna", shift="lost"),))
     pool.presence("anna")
     assert kinds(pool.receive()) == ["ContactQueued", "OfferMade"]
+
+
+# Theme 12 again: who waits for long asks for less, and keeps the place
+
+
+RELAX = (
+    Relaxation(after_ms=30_000, drop=("lang.it",)),
+    Relaxation(after_ms=60_000, lower={"orders": 1}),
+    Relaxation(after_ms=90_000, widen="general"),
+)
+
+
+def a_relaxing_pool(*agents: tuple[str, dict[str, int]], **queue: Any) -> Pool:
+    """A pool whose queue `orders` relaxes in three steps."""
+    pool = Pool(
+        queues=(
+            a_queue("orders", **{"skills": {"orders": 3, "lang.it": 3}, "relax": RELAX, **queue}),
+            a_queue("general", skills={"general": 2}),
+        ),
+        agents=tuple(an_agent(name, skills=skills) for name, skills in agents),
+    )
+    for name, _ in agents:
+        pool.presence(name)
+    return pool
+
+
+def relaxed(facts: list[PoolFact]) -> list[tuple[int, dict[str, int], tuple[dict[str, int], ...]]]:
+    return [(fact.step, fact.skills, fact.alternatives) for fact in facts if isinstance(fact, ContactRelaxed)]
+
+
+def test_each_step_asks_for_less_and_is_written_down() -> None:
+    pool = a_relaxing_pool()
+    pool.receive()
+    assert relaxed(pool.wait(29_999)) == []
+    assert relaxed(pool.wait(1)) == [(1, {"orders": 3}, ())]
+    assert relaxed(pool.wait(30_000)) == [(2, {"orders": 1}, ())]
+    assert relaxed(pool.wait(30_000)) == [(3, {}, ({"general": 2}, {"orders": 1}))]
+    assert pool.deadline_ms() is None
+
+
+@pytest.mark.parametrize(
+    ("skills", "after_ms"),
+    [
+        ({"orders": 3, "lang.it": 3}, 0),
+        ({"orders": 3}, 30_000),
+        ({"orders": 1}, 60_000),
+        ({"general": 2}, 90_000),
+    ],
+)
+def test_an_agent_gets_the_contact_in_the_moment_that_he_is_good_enough(skills: dict[str, int], after_ms: int) -> None:
+    pool = a_relaxing_pool(("anna", skills))
+    facts = pool.receive()
+    while not offered_to(facts):
+        deadline_ms = pool.deadline_ms()
+        assert deadline_ms is not None
+        facts = pool.wait(deadline_ms - pool.at_ms)
+    assert pool.at_ms == after_ms
+
+
+def test_the_place_is_kept_however_little_is_asked_for() -> None:
+    # given two contacts, of which the first has been relaxed and the second has not
+    pool = a_relaxing_pool(("anna", {"orders": 5, "lang.it": 5}))
+    pool.presence("anna", "break")
+    pool.receive(1)
+    pool.wait(60_000)
+    pool.receive(2)
+    # when somebody comes who can take both
+    assert offered_to(pool.presence("anna")) == {"con_1": "anna"}
+
+
+def test_a_contact_that_is_offered_is_not_relaxed_until_it_waits_again() -> None:
+    # given an offer that stays open over the first two steps
+    pool = a_relaxing_pool(("anna", {"orders": 3, "lang.it": 3}), offer_timeout_ms=70_000)
+    pool.receive()
+    assert pool.wait(69_999) == []
+    # when it runs out
+    facts = pool.wait(1)
+    # then both are taken at once, in their order
+    assert kinds(facts) == ["OfferExpired", "ContactRelaxed", "ContactRelaxed"]
+
+
+def test_what_waits_through_the_night_is_not_relaxed_by_the_morning() -> None:
+    # given a contact that comes after closing time
+    pool = a_shop("2026-10-02 18:00", skills={"orders": 3}, relax=RELAX)
+    pool.receive()
+    # when the shop opens on Monday
+    facts = until(pool, "2026-10-05 09:00")
+    # then the steps are counted from there
+    assert relaxed(facts) == []
+    assert [step for step, _, _ in relaxed(pool.wait(30_000))] == [1]
+
+
+def test_a_step_that_the_configuration_no_longer_has_is_not_taken() -> None:
+    pool = a_relaxing_pool()
+    pool.receive()
+    pool.configure(queues=(a_queue("orders"),), agents=())
+    assert pool.wait(HOUR_MS) == []
+    pool.configure(queues=(a_queue("orders", relax=RELAX[:1]),), agents=())
+    assert [step for step, _, _ in relaxed(pool.facts)] == [1]
+
+
+def test_a_restart_between_two_steps_goes_on_with_the_next() -> None:
+    pool = a_relaxing_pool(("anna", {"orders": 1}))
+    pool.receive()
+    pool.wait(30_000)
+    pool.state = restore(POOL, list(snapshot_chunks(freeze(pool.state), 1000)))
+    assert kinds(pool.wait(30_000)) == ["ContactRelaxed", "OfferMade"]
+
+
+def test_a_supervisor_who_reads_the_facts_sees_every_step() -> None:
+    """Folding the facts alone gives the same state: `Pool.give` compares the two after every input."""
+    pool = a_relaxing_pool(("anna", {"general": 2}))
+    pool.receive()
+    pool.wait(HOUR_MS)
+    assert [fact.step for fact in pool.facts if isinstance(fact, ContactRelaxed)] == [1, 2, 3]
+    assert pool.state.contacts["con_1"].relaxed == 3
+
+
+def test_a_contact_that_is_passed_on_begins_anew_with_the_steps_of_its_new_queue() -> None:
+    # given a contact that was relaxed twice, and came to anna
+    pool = a_relaxing_pool(("anna", {"orders": 1, "general": 2}))
+    pool.receive(queue="general")
+    [offer] = pool.state.offers.values()
+    pool.accept("anna", offer.id)
+    pool.wait(HOUR_MS)
+    # when she passes it on to the queue that relaxes
+    pool.command(TransferContact, "anna", contact_id="con_1", queue="orders")
+    # then it is a while until it asks for less
+    assert relaxed(pool.wait(29_999)) == []
+    assert [step for step, _, _ in relaxed(pool.wait(1))] == [1]
+
+
+def test_who_vanished_while_offers_ran_out_does_not_keep_what_he_had() -> None:
+    # given anna has a contact, is gone, and lets offers run out until she counts as not responding
+    pool = a_watched_pool("anna", not_responding_after=1)
+    contact = pool.active("anna")
+    pool.receive(2, message_channel="sms")
+    facts = told(pool, 1)
+    assert changes(facts) == [("anna", "not_responding", "not-responding")]
+    # then what she has waits again when her time is over
+    facts = told(pool, 1.5)
+    assert changes(facts) == [("anna", "offline", "vanished")]
+    assert pool.state.contacts[contact].state == "queued"

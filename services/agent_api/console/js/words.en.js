@@ -114,6 +114,7 @@ export const en = {
   "event.contact.queued": "Arrived",
   "event.contact.flagged": "Flagged",
   "event.contact.requeued": ({ agent }) => `Back in the queue from ${agent}`,
+  "event.contact.relaxed": "Asks for less",
   "event.contact.assigned": ({ agent }) => `Taken by ${agent}`,
   "event.contact.wrap-up-started": "Wrap-up began",
   "event.contact.resolved": "Resolved",

@@ -114,6 +114,7 @@ export const it = {
   "event.contact.queued": "Arrivato",
   "event.contact.flagged": "Segnalato",
   "event.contact.requeued": ({ agent }) => `Tornato in coda da ${agent}`,
+  "event.contact.relaxed": "Requisiti allentati",
   "event.contact.assigned": ({ agent }) => `Preso da ${agent}`,
   "event.contact.wrap-up-started": "Inizio del completamento",
   "event.contact.resolved": "Concluso",
