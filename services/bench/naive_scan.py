@@ -14,15 +14,15 @@ from services.router.core.transitions import ContactState
 
 
 class NaiveScan:
-    """Plain lists of a pool's free agents and waiting contacts, as its state is now."""
+    """Plain lists of a pool's agents and waiting contacts, as its state is now."""
 
     def __init__(self, state: PoolState) -> None:
         held = {contact.agent_id for contact in state.contacts.values()}
         self._skills = {agent.id: agent.skills for agent in state.agents.values()}
-        self._idle_since_ms = {
-            agent.id: agent.idle_since_ms
+        # Every agent; None for one who has no room.
+        self._idle_since_ms: dict[str, int | None] = {
+            agent.id: agent.idle_since_ms if agent.presence is Presence.AVAILABLE and agent.id not in held else None
             for agent in state.agents.values()
-            if agent.presence is Presence.AVAILABLE and agent.id not in held
         }
         self._waiting = {
             contact.id: (contact.due_ms, contact.sequence, dict(contact.skills))
@@ -47,14 +47,19 @@ class NaiveScan:
                 self._waiting[fact.contact_id] = (fact.due_ms, self._sequence, fact.skills)
             elif isinstance(fact, OfferMade):
                 del self._waiting[fact.contact_id]
-                del self._idle_since_ms[fact.agent_id]
+                self._idle_since_ms[fact.agent_id] = None
             elif isinstance(fact, ContactResolved):
                 self._idle_since_ms[fact.agent_id] = fact.at_ms
 
     def _agent_for(self, needed: dict[str, int]) -> str | None:
         best: tuple[int, str] | None = None
-        for agent_id, idle_since_ms in self._idle_since_ms.items():
-            if _fits(self._skills[agent_id], needed) and (best is None or (idle_since_ms, agent_id) < best):
+        for agent_id, skills in self._skills.items():
+            idle_since_ms = self._idle_since_ms[agent_id]
+            if (
+                _fits(skills, needed)
+                and idle_since_ms is not None
+                and (best is None or (idle_since_ms, agent_id) < best)
+            ):
                 best = (idle_since_ms, agent_id)
         return None if best is None else best[1]
 
