@@ -218,3 +218,16 @@ def test_every_decision_has_its_page_and_stands_in_the_list() -> None:
         text = page.read_text(encoding="utf-8")
         assert text.startswith(f"# {page.name[:4]}: {title}\n"), page.name
         assert [part for part in ("**Context.**", "**Decision.**", "**What it costs.**") if part not in text] == []
+
+
+def test_every_promise_has_its_tests() -> None:
+    rows = [line for line in text_of("docs/promises.md").splitlines() if re.match(r"\| \d+ \|", line)]
+    assert [int(row.split("|")[1]) for row in rows] == list(range(1, 31))
+    for row in rows:
+        named = re.findall(r"\[`([\w/.]+)`\]\(\.\./([\w/.]+)\)", row)
+        assert named, row
+        for name, place in named:
+            if name.startswith("test_"):
+                assert re.search(rf"^(async )?def {name}\(", text_of(place), re.MULTILINE), f"{place} has no {name}"
+            else:
+                assert (ROOT / place).exists(), place
