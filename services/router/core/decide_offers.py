@@ -11,6 +11,7 @@ from services.router.core.entities import Contact, Offer, OfferOutcome, Presence
 from services.router.core.evictions import has_skills
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
+from services.router.core.reservations import kept_for
 from services.router.core.standing import AGENT_UNKNOWN, is_member, known_contact
 from services.router.core.transitions import ContactState
 
@@ -87,7 +88,7 @@ def _why_not_pulled(state: PoolState, contact: Contact, agent_id: str, now_ms: i
     if contact.state is not ContactState.QUEUED:
         return RefusalReason.CONTACT_NOT_WAITING, "The contact does not wait for an agent."
     # What the index says of it may be of another time.
-    if state.index.kept_for(contact, now_ms) not in (None, agent_id):
+    if kept_for(contact, state.index.desks, state.index.capability, now_ms) not in (None, agent_id):
         return RefusalReason.CONTACT_OFFERED, "The contact is kept for another agent."
     if queue is None or not queue.pull:
         return RefusalReason.PULL_NOT_ALLOWED, "Contacts of this queue are offered, not taken."

@@ -16,6 +16,7 @@ from services.router.core.calendars import next_turn_ms
 from services.router.core.capability import Capability
 from services.router.core.desk import Desk
 from services.router.core.entities import WATCHED, Agent, CalendarState, Contact, Offer, Presence
+from services.router.core.reservations import kept_for, must_flag
 from services.router.core.sorting import SortedKeys
 from services.router.core.strategies import AgentOrder
 from services.router.core.terms import Terms
@@ -93,18 +94,16 @@ class Index:
         self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
         self.abandoned: Final[dict[str, str]] = {}  # Thread -> the contact that its next message brings back.
         self.timers: Final[list[Timer]] = []  # A heap; entries that no longer hold are dropped when they come up.
-        self.watched: Final[SortedKeys[tuple[int, str]]] = (
-            SortedKeys()
-        )  # When last heard of, agent: who may have vanished.
+        # When last heard of, and agent: who may have vanished.
+        self.watched: Final[SortedKeys[tuple[int, str]]] = SortedKeys()
         self.presences: Final[dict[str, int]] = {}
         self.waiting_counts: Final[dict[tuple[str, str], int]] = {}  # Queue and channel -> contacts waiting.
         self.dirty_agents: Final[dict[str, None]] = {}
         self.dirty_classes: Final[dict[ClassKey, None]] = {}
         self._evictions: Final[list[str]] = []  # A heap of agent ids, each once.
         self._flagged: Final[dict[str, None]] = {}
-        self._ended: list[
-            Timer
-        ] = []  # What ended after the last fact and changed a contact's class, in the order of time.
+        # What ended after the last fact and changed a contact's class, in the order of time.
+        self._ended: list[Timer] = []
         self.unflagged: Final[dict[str, None]] = {}  # Waiting contacts that somebody must still be told about.
         # Agent -> the waiting contacts that are for him alone, if he can be offered them. He need not be there.
         self.named: Final[dict[str, dict[str, Contact]]] = {}
@@ -333,7 +332,7 @@ class Index:
         )
         if group.open:
             self.dirty_classes[group.key] = None
-        if self.must_flag(contact):
+        if must_flag(contact, self.terms.flag_after_declines):
             self.unflagged[contact.id] = None
         place = (contact.queue, contact.channel)
         self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
@@ -344,25 +343,7 @@ class Index:
             return None
         self.named.setdefault(agent_id, {})[contact.id] = contact
         heapq.heappush(self.timers, (contact.only_until_ms, TIMER_ONLY, contact.id))
-        return self.kept_for(contact, self.now_ms)
-
-    def kept_for(self, contact: Contact, now_ms: int) -> str | None:
-        """The agent whom the contact is for alone: as long as he is available, fits, and has not just declined it."""
-        agent_id = contact.only_agent
-        if agent_id is None or contact.only_until_ms <= now_ms:
-            return None
-        desk = self.desks.get(agent_id)
-        if desk is None or not desk.available or not self.capability.requirement(contact.needs).fits(desk.mask):
-            return None
-        declined = any(decline.agent_id == agent_id and decline.until_ms > now_ms for decline in contact.declines)
-        return None if declined else agent_id
-
-    def must_flag(self, contact: Contact) -> bool:
-        """Whether so many agents have declined a contact that somebody is to be told, and nobody was yet."""
-        enough = self.terms.flag_after_declines
-        if not enough or contact.flagged or len(contact.declines) < enough:
-            return False
-        return sum(decline.count > 0 for decline in contact.declines) >= enough
+        return kept_for(contact, self.desks, self.capability, self.now_ms)
 
     def _wait_anew(self, contact: Contact) -> None:
         self._stop_waiting(contact)
