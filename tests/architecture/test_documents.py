@@ -228,6 +228,6 @@ def test_every_promise_has_its_tests() -> None:
         assert named, row
         for name, place in named:
             if name.startswith("test_"):
-                assert re.search(rf"^(async )?def {name}\(", text_of(place), re.MULTILINE), f"{place} has no {name}"
+                assert re.search(rf"^ *(async )?def {name}\(", text_of(place), re.MULTILINE), f"{place} has no {name}"
             else:
                 assert (ROOT / place).exists(), place
