@@ -5,27 +5,29 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from libs.common.clock import Clock
 from libs.common.errors import OutageError
 from libs.common.events.codec import encode_record
 from libs.common.events.followup import FollowUpScheduled
 from libs.common.log.publisher import Publisher
 from libs.common.log.streams import FOLLOWUP_EVENTS
-from libs.common.store import reading, store_errors
+from libs.common.store import store_errors
+from libs.common.store_engine import StoreEngine
 from services.followup.sender import SOURCE
-from services.followup.store.tables import mails, outbox
 
 _PAUSE_MS: Final = 500
 _AT_ONCE: Final = 200
+_PLANNED: Final = """
+    SELECT mail.effect_id, mail.contact_id, mail.kind, mail.planned_ms, mail.due_ms, item.correlation_id
+    FROM followup_mails AS mail LEFT JOIN followup_outbox AS item ON item.effect_id = mail.effect_id
+    WHERE NOT mail.announced ORDER BY mail.planned_ms, mail.effect_id LIMIT ?"""
+_ANNOUNCED: Final = "UPDATE followup_mails SET announced = TRUE WHERE effect_id = ?"
 
 
 class Announcer:
     """Announces planned mails. Twice after a crash in between, with the same event id."""
 
-    def __init__(self, *, engine: AsyncEngine, publisher: Publisher, clock: Clock) -> None:
+    def __init__(self, *, engine: StoreEngine, publisher: Publisher, clock: Clock) -> None:
         self._engine = engine
         self._publisher = publisher
         self._clock = clock
@@ -50,42 +52,28 @@ class Announcer:
 
     async def turn(self) -> bool:
         """Announce what is planned and not announced; True when there was something."""
-        query = (
-            sa.select(mails, outbox.c.correlation_id)
-            .join(outbox, outbox.c.effect_id == mails.c.effect_id, isouter=True)
-            .where(mails.c.announced.is_(False))
-            .order_by(mails.c.planned_ms, mails.c.effect_id)
-            .limit(_AT_ONCE)
-        )
         with store_errors():
-            async with reading(self._engine) as connection:
-                rows = (await connection.execute(query)).mappings().all()
+            async with self._engine.read_plain() as session:
+                rows = await session.fetch(_PLANNED, _AT_ONCE)
         appends = []
-        for row in rows:
+        for effect_id, contact_id, kind, planned_ms, due_ms, correlation_id in rows:
             event = FollowUpScheduled(
-                effect_id=row["effect_id"],
-                contact_id=row["contact_id"],
-                kind=row["kind"],
-                at_ms=row["planned_ms"],
-                due_ms=row["due_ms"],
+                effect_id=effect_id, contact_id=contact_id, kind=kind, at_ms=planned_ms, due_ms=due_ms
             )
             record = encode_record(
                 event,
-                key=event.contact_id,
-                event_id=f"{event.effect_id}-scheduled",
+                key=contact_id,
+                event_id=f"{effect_id}-scheduled",
                 source=SOURCE,
-                time_ms=event.at_ms,
-                correlation_id=row["correlation_id"] or "",
-                subject=event.contact_id,
+                time_ms=planned_ms,
+                correlation_id=correlation_id or "",
+                subject=contact_id,
             )
-            appends.append(self._publisher.append(FOLLOWUP_EVENTS, event.contact_id, [record]))
+            appends.append(self._publisher.append(FOLLOWUP_EVENTS, contact_id, [record]))
         if rows:
             # At once, in this order: the log makes one group of what comes together.
             await asyncio.gather(*appends)
             with store_errors():
-                async with self._engine.begin() as connection:
-                    announced = [row["effect_id"] for row in rows]
-                    await connection.execute(
-                        sa.update(mails).where(mails.c.effect_id.in_(announced)).values(announced=True)
-                    )
+                async with self._engine.write_plain() as session:
+                    await session.execute_many(_ANNOUNCED, [(row[0],) for row in rows])
         return bool(rows)
