@@ -31,7 +31,8 @@ COMMAND_TIMEOUT_S: Final = 30.0
 KEPT_IDLE_S: Final = 15.0
 KEPT_MAILS: Final = 100
 # The large providers allow three at once and refuse the fourth.
-CONNECTIONS_MAX: Final = 3
+CONNECTIONS: Final = 3
+CONNECTIONS_MAX: Final = 50
 _RESET_TIMEOUT_S: Final = 5.0
 _QUIT_TIMEOUT_S: Final = 2.0
 _SERVICE_CLOSING: Final = 421
@@ -46,7 +47,7 @@ _START_TLS: Final[dict[str, StartTls]] = {"offered": "offered", "required": "req
 
 
 class SmtpUrlInvalidError(CentralinoError):
-    """A mail server is `smtp[s]://[user:password@]host[:port][?starttls=required|never]`."""
+    """A mail server is `smtp[s]://[user:password@]host[:port][?starttls=required|never][&connections=3]`."""
 
 
 class SmtpRefusedError(RefusedError):
@@ -83,10 +84,12 @@ class SmtpSettings:
     starttls: StartTls = "offered"
     user: str | None = None
     password: str | None = None
+    connections: int = CONNECTIONS
 
     @staticmethod
     def parse(url: str) -> SmtpSettings:
-        """From `smtp[s]://[user:password@]host[:port][?starttls=offered|required|never]`; user and password percent-encoded.
+        """From `smtp[s]://[user:password@]host[:port][?starttls=offered|required|never][&connections=3]`; user and password
+        percent-encoded. `connections`: how many at once, 1 to 50.
 
         Default ports: 465 for smtps, 587 with a user (RFC 6409), else 25. Raises SmtpUrlInvalidError, which never shows the URL.
         """
@@ -97,6 +100,9 @@ class SmtpSettings:
         except ValueError:
             raise SmtpUrlInvalidError from None
         starttls = _START_TLS.get(options.pop("starttls", ["offered"])[-1])
+        connections = options.pop("connections", [str(CONNECTIONS)])[-1]
+        if not (connections.isascii() and connections.isdigit() and 1 <= int(connections[:4]) <= CONNECTIONS_MAX):
+            raise SmtpUrlInvalidError
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname or starttls is None or options:
             raise SmtpUrlInvalidError
         if parts.path not in ("", "/") or (parts.username is None) != (parts.password is None):
@@ -109,6 +115,7 @@ class SmtpSettings:
             starttls=starttls,
             user=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),
+            connections=int(connections),
         )
 
     def __repr__(self) -> str:
@@ -137,17 +144,11 @@ class SmtpResult:
 class SmtpTransport:
     """Sends mails over a few connections, which are kept for a run of mails and opened again when they are lost."""
 
-    def __init__(
-        self,
-        settings: SmtpSettings,
-        *,
-        tls_context: ssl.SSLContext | None = None,
-        connections_max: int = CONNECTIONS_MAX,
-    ) -> None:
+    def __init__(self, settings: SmtpSettings, *, tls_context: ssl.SSLContext | None = None) -> None:
         """`tls_context`: in place of the system's certificate authorities."""
         self._settings = settings
         self._tls_context = tls_context
-        self._room = asyncio.Semaphore(connections_max)
+        self._room = asyncio.Semaphore(settings.connections)
         self._kept: list[tuple[SmtpSession, float]] = []
 
     async def send(

@@ -103,7 +103,7 @@ async def _measure(plan: LifePlan, url: str, folder: Path, children: Children) -
             log_url=url,
             configuration=configuration(agents, capacity),
             together=plan.together,
-            smtp_url=sink.url,
+            smtp_url=f"{sink.url}?connections=16",  # A mail server of one's own.
             store=plan.store,
         )
         await stack.start()

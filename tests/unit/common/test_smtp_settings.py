@@ -16,6 +16,10 @@ from libs.common.smtp import SmtpSettings, SmtpUrlInvalidError
             SmtpSettings(host="mail", port=25, user="care@shop", password="p@ss:/%", starttls="required"),
         ),
         ("smtp://mail?starttls=never", SmtpSettings(host="mail", port=25, starttls="never")),
+        (
+            "smtp://mail?connections=16&starttls=never",
+            SmtpSettings(host="mail", port=25, starttls="never", connections=16),
+        ),
         ("smtp://[::1]:2525", SmtpSettings(host="::1", port=2525)),
     ],
 )
@@ -34,6 +38,10 @@ def test_a_mail_servers_url_is_read(url: str, settings: SmtpSettings) -> None:
         "smtp://mail:99999",
         "smtp://mail?starttls=maybe",
         "smtp://mail?tls=yes",
+        "smtp://mail?connections=0",
+        "smtp://mail?connections=51",
+        "smtp://mail?connections=1000000",
+        "smtp://mail?connections=many",
         "smtp://mail?starttls",
         "smtp://mail/inbox",
         "smtp://user@mail",
