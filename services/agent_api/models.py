@@ -144,6 +144,7 @@ class Contact(BaseModel):
     disposition: str | None
     summary: str | None
     transfers: int
+    consults: list[str]
     tags: list[str]
     satisfaction: int | None
 
@@ -172,12 +173,13 @@ class Offer(BaseModel):
 
 
 class Work(BaseModel):
-    """What an agent has to do, and the stream's cursor at that moment."""
+    """What an agent has to do, and the stream's cursor at that moment. `consults`: contacts of others to look at."""
 
     presence: str
     capacity: dict[str, int]
     offers: list[Offer]
     contacts: list[Contact]
+    consults: list[Contact]
     cursor: str
 
 

@@ -38,6 +38,12 @@ class AssignRequest(Request):
     agent: Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+class ConsultRequest(Request):
+    """Whom to ask to look at the contact."""
+
+    agent: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
 class ChangeRequest(Request):
     """What is to be different; what is not named stays. `skills` are all that is asked for on top of the queue's."""
 

@@ -54,6 +54,7 @@ def contact_body(contact: ContactRow, customer: CustomerRow | None) -> dict[str,
         "disposition": contact.disposition,
         "summary": contact.summary,
         "transfers": contact.transfers,
+        "consults": contact.consults or [],
         "tags": [],
         "satisfaction": None,
     }

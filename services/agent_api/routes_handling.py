@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -17,10 +17,12 @@ from libs.common.events.inputs import (
     AssignContact,
     CancelContact,
     ChangeContact,
+    EndConsult,
     ExtendWrapUp,
     HoldContact,
     PullContact,
     RequeueContact,
+    StartConsult,
     TransferContact,
     UnholdContact,
 )
@@ -33,6 +35,7 @@ from services.agent_api.models_handling import (
     AssignRequest,
     CancelRequest,
     ChangeRequest,
+    ConsultRequest,
     ExtendRequest,
     TransferRequest,
 )
@@ -104,6 +107,29 @@ async def resume_contact(
 async def pull_contact(parts: ServiceParts, viewer: AnyViewer, contact_id: str, key: IdempotencyKey = None) -> Response:
     """200 with the contact, active. Only out of a queue with `pull`, by somebody available who has the skills and room for it."""
     return await _command(parts, viewer, contact_id, key, "pull-contact", None, PullContact)
+
+
+@router.post("/consult", response_model=Contact, tags=["contacts"], summary="Ask a colleague to look at the contact")
+async def start_consult(
+    parts: ServiceParts, viewer: AnyViewer, contact_id: str, body: ConsultRequest, key: IdempotencyKey = None
+) -> Response:
+    """200 with the contact. The colleague sees it in `consults` of the own work; it takes up no room, and stays with its agent."""
+    event = partial(StartConsult, target_agent_id=body.agent)
+    return await _command(parts, viewer, contact_id, key, "start-consult", body, event)
+
+
+@router.delete("/consult", response_model=Contact, tags=["contacts"], summary="A colleague has looked at the contact")
+async def end_consult(
+    parts: ServiceParts,
+    viewer: AnyViewer,
+    contact_id: str,
+    agent: Annotated[str | None, Query(max_length=200, description="The colleague; without it the caller.")] = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """200 with the contact. It ends by itself when the contact is passed on, taken back or resolved."""
+    asked = ConsultRequest(agent=agent or viewer.id)
+    event = partial(EndConsult, target_agent_id=asked.agent)
+    return await _command(parts, viewer, contact_id, key, "end-consult", asked, event)
 
 
 @router.post("/wrap-up/extend", response_model=Contact, tags=["contacts"], summary="Finish up for longer")

@@ -94,6 +94,13 @@ def preview_of(message: MessageRow) -> str:
     return text if len(text) <= PREVIEW_CHARS else text[: PREVIEW_CHARS - 1] + "…"
 
 
+def end_consults(rows: Workset, contact: ContactRow, *, at_ms: int) -> None:
+    """Nobody looks at the contact any more; those who did are told."""
+    consulted, contact.consults = contact.consults or [], None
+    for agent_id in consulted:
+        tell_update(rows, contact, "consult-ended", at_ms=at_ms, agent_id=agent_id)
+
+
 def note_down(
     rows: Workset,
     entry_id: str,

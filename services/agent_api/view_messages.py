@@ -34,6 +34,8 @@ COMMAND_KINDS: Final[dict[type, str]] = {
     inputs.HoldContact: "hold-contact",
     inputs.UnholdContact: "resume-contact",
     inputs.PullContact: "pull-contact",
+    inputs.StartConsult: "start-consult",
+    inputs.EndConsult: "end-consult",
     inputs.AssignContact: "assign-contact",
     inputs.RequeueContact: "requeue-contact",
     inputs.ChangeContact: "change-contact",

@@ -20,6 +20,7 @@ from services.agent_api.view_customers import handles_in_order, join_card
 from services.agent_api.view_frames import (
     contact_of,
     count,
+    end_consults,
     finish_command,
     note_down,
     preview_of,
@@ -278,6 +279,7 @@ def _contact_requeued(rows: Workset, fact: routing.ContactRequeued, entry_id: st
     contact.assigned_ms = None
     contact.wrap_up_until_ms = None
     contact.queued_ms = fact.at_ms
+    end_consults(rows, contact, at_ms=fact.at_ms)
     note_down(
         rows,
         entry_id,
@@ -300,6 +302,7 @@ def _wrap_up_started(rows: Workset, fact: routing.WrapUpStarted, entry_id: str) 
     contact.wrap_up_until_ms = fact.until_ms or None
     contact.disposition = fact.disposition
     contact.summary = fact.summary
+    end_consults(rows, contact, at_ms=fact.at_ms)
     note_down(
         rows,
         entry_id,
@@ -322,6 +325,7 @@ def _contact_resolved(rows: Workset, fact: routing.ContactResolved, entry_id: st
     contact.channel = contact.channel or fact.channel
     contact.wrap_up_until_ms = None
     contact.resolved_ms = fact.at_ms
+    end_consults(rows, contact, at_ms=fact.at_ms)
     contact.disposition = fact.disposition or contact.disposition
     contact.summary = fact.summary or contact.summary
     note_down(

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from libs.common.events import routing
-from services.agent_api.store.rows import MessageRow
+from services.agent_api.store.rows import ContactRow, MessageRow
 from services.agent_api.store.workset import Workset
 from services.agent_api.view_frames import (
     contact_of,
+    end_consults,
     finish_command,
     note_down,
     preview_of,
@@ -39,6 +40,7 @@ def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str)
     contact.agent_id = None
     contact.assigned_ms = None
     contact.queued_ms = fact.at_ms
+    end_consults(rows, contact, at_ms=fact.at_ms)
     text = None
     if fact.note_id is not None and rows.notes.get(fact.note_id) is not None:
         note = rows.notes.change(fact.note_id)
@@ -120,6 +122,7 @@ def _cancelled(rows: Workset, fact: routing.ContactCancelled, entry_id: str) -> 
     contact = contact_of(rows, fact)
     contact.state = "cancelled"
     contact.agent_id = fact.agent_id
+    end_consults(rows, contact, at_ms=fact.at_ms)
     note_down(
         rows,
         entry_id,
@@ -133,6 +136,42 @@ def _cancelled(rows: Workset, fact: routing.ContactCancelled, entry_id: str) -> 
     touch_queue(rows, contact)
     finish_command(rows, fact.command_id, "cancel-contact", show_contact(rows, contact), at_ms=fact.at_ms)
     tell_update(rows, contact, "cancelled", at_ms=fact.at_ms)
+
+
+def _consult_started(rows: Workset, fact: routing.ConsultStarted, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.consults = [*(contact.consults or []), fact.target_agent_id]
+    _consulted(rows, contact, fact, entry_id, "consult-started", "start-consult")
+
+
+def _consult_ended(rows: Workset, fact: routing.ConsultEnded, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    left = [agent_id for agent_id in contact.consults or [] if agent_id != fact.target_agent_id]
+    contact.consults = left or None
+    _consulted(rows, contact, fact, entry_id, "consult-ended", "end-consult")
+
+
+def _consulted(
+    rows: Workset,
+    contact: ContactRow,
+    fact: routing.ConsultStarted | routing.ConsultEnded,
+    entry_id: str,
+    change: str,
+    kind: str,
+) -> None:
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        f"contact.{change}",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        consulted=fact.target_agent_id,
+    )
+    finish_command(rows, fact.command_id, kind, show_contact(rows, contact), at_ms=fact.at_ms)
+    # Whoever was asked, and the contact's own agent.
+    tell_update(rows, contact, change, at_ms=fact.at_ms, agent_id=fact.target_agent_id)
+    tell_update(rows, contact, change, at_ms=fact.at_ms)
 
 
 def _abandoned(rows: Workset, fact: routing.ContactAbandoned, entry_id: str) -> None:
@@ -189,6 +228,8 @@ WORK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.ContactUnheld: _unheld,
     routing.ContactChanged: _changed,
     routing.ContactCancelled: _cancelled,
+    routing.ConsultStarted: _consult_started,
+    routing.ConsultEnded: _consult_ended,
     routing.ContactAbandoned: _abandoned,
     routing.ContactReturned: _returned,
     routing.ContactLapsed: _lapsed,

@@ -10,7 +10,7 @@ from services.agent_api.access import Viewer
 from services.agent_api.parts import Parts
 from services.agent_api.presentation import contact_body, offer_body
 from services.agent_api.routes_session import agent_or_configured
-from services.agent_api.store.queries import find_agent, read_view_state, read_work
+from services.agent_api.store.queries import find_agent, read_consults, read_view_state, read_work
 from services.agent_api.view_frames import cursor_of
 
 
@@ -24,5 +24,6 @@ async def work_body(parts: Parts, connection: AsyncConnection, viewer: Viewer) -
         "capacity": agent.capacity,
         "offers": [offer_body(offer, contact_body(*contact)) for offer, contact in offers],
         "contacts": [contact_body(*contact) for contact in contacts],
+        "consults": [contact_body(*contact) for contact in await read_consults(connection, viewer.id)],
         "cursor": cursor_of(epoch, frame_seq),
     }

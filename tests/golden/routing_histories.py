@@ -19,6 +19,7 @@ from libs.common.events.inputs import (
     CancelContact,
     ChangeContact,
     CustomerLeft,
+    EndConsult,
     ExtendWrapUp,
     HoldContact,
     PullContact,
@@ -26,6 +27,7 @@ from libs.common.events.inputs import (
     RequeueContact,
     ResolveContact,
     SetPresence,
+    StartConsult,
     TransferContact,
     UnholdContact,
 )
@@ -240,7 +242,20 @@ def customers_leave() -> list[Timed]:
                 pool=POOL, command_id="cmd_4", agent_id="anna", contact_id="con_a", target_agent_id="bruno"
             ),
         ),
+        (
+            10_075,
+            StartConsult(pool=POOL, command_id="cmd_5", agent_id="anna", contact_id="con_a", target_agent_id="bruno"),
+        ),
         (10_080, CustomerLeft(pool=POOL, contact_id="con_y")),
+        (10_081, _accept("bruno", "off_a_4", "cmd_6")),
+        (
+            10_082,
+            StartConsult(pool=POOL, command_id="cmd_7", agent_id="bruno", contact_id="con_a", target_agent_id="anna"),
+        ),
+        (
+            10_083,
+            EndConsult(pool=POOL, command_id="cmd_8", agent_id="anna", contact_id="con_a", target_agent_id="anna"),
+        ),
         (20_080, a_time_advanced(START_MS + 20_080)),
         (20_090, CustomerLeft(pool=POOL, contact_id="con_none")),
     ]

@@ -58,6 +58,8 @@ def test_the_histories_have_facts_of_every_kind() -> None:
         "ContactUnheld",
         "ContactChanged",
         "ContactCancelled",
+        "ConsultStarted",
+        "ConsultEnded",
         "ContactAbandoned",
         "ContactReturned",
         "ContactLapsed",

@@ -27,6 +27,7 @@ from libs.common.events.inputs import (
     ConfigurePool,
     ContactReceived,
     CustomerLeft,
+    EndConsult,
     ExtendCalendars,
     ExtendWrapUp,
     FinishWrapUp,
@@ -36,6 +37,7 @@ from libs.common.events.inputs import (
     RequeueContact,
     ResolveContact,
     SetPresence,
+    StartConsult,
     TimeAdvanced,
     TransferContact,
     UnholdContact,
@@ -90,6 +92,8 @@ COMMANDS = (
     ChangeContact,
     CancelContact,
     PullContact,
+    StartConsult,
+    EndConsult,
 )
 
 levels = st.one_of(
@@ -474,7 +478,7 @@ class PoolHistory(RuleBasedStateMachine):
         fields: dict[str, Any] = {"contact_id": known[-1 - pick % len(known)], "supervising": supervising}
         if kind is AddNote:
             fields |= {"note_id": "note_1", "text": "text"}
-        elif kind is AssignContact:
+        elif kind in {AssignContact, StartConsult, EndConsult}:
             fields["target_agent_id"] = other
         elif kind is ExtendWrapUp:
             fields["by_ms"] = pick * 7_000
@@ -524,6 +528,18 @@ class PoolHistory(RuleBasedStateMachine):
         if writes:
             number = int(contact.thread_id.removeprefix("thr_"))
             self.receive(number, "orders", "email", {}, None, None, after_ms, False)
+
+    @precondition(lambda self: any(c.state in {"active", "held"} for c in self.state.contacts.values()))
+    @rule(
+        pick=st.integers(0, 9),
+        kind=st.sampled_from([StartConsult, StartConsult, EndConsult]),
+        colleague=st.sampled_from(AGENTS),
+    )
+    def consult(self, pick: int, kind: Any, colleague: str) -> None:
+        """An agent asks a colleague about a contact in his hands, or has been told enough."""
+        held = sorted(c.id for c in self.state.contacts.values() if c.state in {"active", "held"})
+        contact = self.state.contacts[held[pick % len(held)]]
+        self.command(kind, contact.agent_id or "", 0, 500, True, contact_id=contact.id, target_agent_id=colleague)
 
     @precondition(lambda self: any(c.state == "held" for c in self.state.contacts.values()))
     @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from libs.common.events.codec import decode_envelope, decode_event
 from libs.common.events.routing import (
+    ConsultStarted,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -217,6 +218,10 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
                 f"agent {fact.agent_id} has no room for what comes back",
             )
         contact.place, contact.frees_room = "active", False
+    elif isinstance(fact, ConsultStarted):
+        _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
+        require(fact.target_agent_id in pool.capacity, f"agent {fact.target_agent_id} is not there")
+        require(fact.target_agent_id != fact.agent_id, f"agent {fact.agent_id} consults himself")
     elif isinstance(fact, ContactAbandoned):
         contact = _expect(pool, fact.contact_id, {"waiting"})
         contact.place, contact.resumable_until_ms = "abandoned", fact.resumable_until_ms

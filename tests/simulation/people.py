@@ -30,6 +30,7 @@ from libs.common.events.inputs import (
     RequeueContact,
     ResolveContact,
     SetPresence,
+    StartConsult,
     TransferContact,
     UnholdContact,
 )
@@ -214,9 +215,13 @@ class Agents:
             await self._send(resolve)
 
     async def _pass_on_or_put_aside(self, contact: str, agent: str) -> None:
-        """Pass it on (and resolve it all the same, from another window), or put it aside and perhaps go on with it."""
+        """Ask somebody; pass it on (and resolve it all the same, from another window), or put it aside and perhaps go on with it."""
         rng = self._world.rng
         common: dict[str, Any] = {"pool": self._pool, "agent_id": agent, "contact_id": contact}
+        if rng.random() < 0.3:
+            await self._send(
+                StartConsult(**common, command_id=self._command(), target_agent_id=rng.choice(self._names))
+            )
         if rng.random() < 0.4:
             queue = rng.choice((None, "no-such-queue", *self._queues))
             skills = {"italian": rng.randint(1, 3)} if rng.random() < 0.5 else None

@@ -153,6 +153,20 @@ class PullContact(Command, frozen=True, kw_only=True, tag="centralino.contact.pu
     contact_id: str
 
 
+class StartConsult(Command, frozen=True, kw_only=True, tag="centralino.contact.start-consult.v1"):
+    """A colleague is asked to look at the contact: he sees it in his work and has no more of it."""
+
+    contact_id: str
+    target_agent_id: str
+
+
+class EndConsult(Command, frozen=True, kw_only=True, tag="centralino.contact.end-consult.v1"):
+    """A colleague need not look at the contact any more. He may say so himself."""
+
+    contact_id: str
+    target_agent_id: str
+
+
 class AddNote(Command, frozen=True, kw_only=True, tag="centralino.contact.add-note.v1"):
     """An internal note on a contact. It changes no routing; it stands here so that it has a place in the contact's one history."""
 
@@ -218,6 +232,8 @@ AnyInput = (
     | ChangeContact
     | CancelContact
     | PullContact
+    | StartConsult
+    | EndConsult
     | AddNote
     | CustomerLeft
     | AgentsSeen

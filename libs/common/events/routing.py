@@ -273,6 +273,24 @@ class ContactCancelled(Fact, frozen=True, kw_only=True, tag="centralino.contact.
     reason: str | None = None
 
 
+class ConsultStarted(Fact, frozen=True, kw_only=True, tag="centralino.contact.consult-started.v1"):
+    """`target_agent_id` was asked to look at a contact that `agent_id` has. It takes up none of his room, and ends by itself when the
+    contact is passed on, waits again, goes into wrap-up or is over.
+    """
+
+    contact_id: str
+    agent_id: str
+    target_agent_id: str
+
+
+class ConsultEnded(Fact, frozen=True, kw_only=True, tag="centralino.contact.consult-ended.v1"):
+    """`target_agent_id` need not look at the contact any more."""
+
+    contact_id: str
+    agent_id: str
+    target_agent_id: str
+
+
 class ContactAbandoned(Fact, frozen=True, kw_only=True, tag="centralino.contact.abandoned.v1"):
     """The customer left before an agent had the contact, after `waited_ms`. It waits no more; a further message before
     `resumable_until_ms` brings it back.
@@ -390,6 +408,8 @@ PoolFact = (
     | ContactUnheld
     | ContactChanged
     | ContactCancelled
+    | ConsultStarted
+    | ConsultEnded
     | ContactAbandoned
     | ContactReturned
     | ContactLapsed

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -234,6 +235,23 @@ async def read_work(
         [(rows[offer_id], contact) for offer_id, contact in by_offer.items() if offer_id in rows],
         [_contact_and_customer(row) for row in own],
     )
+
+
+async def read_consults(connection: AsyncConnection, agent_id: str) -> list[ContactAndCustomer]:
+    """The contacts of others that this agent was asked to look at; oldest first."""
+    contacts = tables.contacts.c
+    # The column as the text that it is stored as: a list of ids in JSON.
+    looked_at_by = sa.type_coerce(contacts.consults, sa.Text)
+    found = await connection.execute(
+        _contacts()
+        .where(
+            contacts.consults.is_not(None),
+            looked_at_by.contains(msgspec.json.encode(agent_id).decode(), autoescape=True),
+        )
+        .order_by(contacts.assigned_ms, contacts.contact_id)
+        .limit(WORK_MAX)
+    )
+    return [_contact_and_customer(row) for row in found]
 
 
 async def read_view_state(connection: AsyncConnection) -> tuple[str, int, int]:

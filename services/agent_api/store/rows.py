@@ -76,6 +76,8 @@ class ContactRow:
     disposition: str | None = None
     summary: str | None = None
     transfers: int = 0
+    # Who looks at it besides its agent; None while nobody does, so that an index finds the others.
+    consults: list[str] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

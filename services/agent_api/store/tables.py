@@ -171,6 +171,7 @@ contacts = sa.Table(
     _text("disposition", optional=True),
     _text("summary", optional=True),
     _ms("transfers"),
+    _json("consults", optional=True),
     sa.Index("agent_contacts_order", "received_ms", "contact_id"),
     sa.Index("agent_contacts_pool", "pool", "state", "queue"),
     sa.Index("agent_contacts_agent", "agent_id", "state"),
@@ -178,6 +179,7 @@ contacts = sa.Table(
     sa.Index("agent_contacts_customer", "customer_id"),
     sa.Index("agent_contacts_answered", "pool", "queue", "answered_ms"),
     sa.Index("agent_contacts_received", "pool", "received_ms"),
+    sa.Index("agent_contacts_consults", "consults"),
 )
 
 offers = sa.Table(

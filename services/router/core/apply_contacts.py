@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from libs.common.events.routing import (
+    ConsultEnded,
+    ConsultStarted,
     ContactAbandoned,
     ContactCancelled,
     ContactChanged,
@@ -137,6 +139,7 @@ def _waiting(contact: Contact, barred_agent_id: str | None, barred_until_ms: int
         declines=declines,
         only_agent=None,
         only_until_ms=0,
+        consults=(),
         frees_room=False,
         awaited=False,
     )
@@ -180,6 +183,23 @@ def fold_cancel(state: PoolState, fact: ContactCancelled) -> None:
     state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))
 
 
+def fold_consult(state: PoolState, fact: ConsultStarted) -> None:
+    """A colleague looks at the contact."""
+    contact = contact_of(state, fact, fact.agent_id)
+    if fact.target_agent_id in contact.consults:
+        raise IllegalFactError(f"agent {fact.target_agent_id} looks at contact {contact.id} already")
+    state.contacts[contact.id] = replace(contact, consults=(*contact.consults, fact.target_agent_id))
+
+
+def fold_consult_end(state: PoolState, fact: ConsultEnded) -> None:
+    """A colleague looks at the contact no more."""
+    contact = contact_of(state, fact, fact.agent_id)
+    if fact.target_agent_id not in contact.consults:
+        raise IllegalFactError(f"agent {fact.target_agent_id} does not look at contact {contact.id}")
+    left = tuple([agent_id for agent_id in contact.consults if agent_id != fact.target_agent_id])
+    state.contacts[contact.id] = replace(contact, consults=left)
+
+
 def fold_abandon(state: PoolState, fact: ContactAbandoned) -> None:
     """The contact waits no more, and is kept for its customer."""
     contact = contact_of(state, fact, None)
@@ -207,7 +227,7 @@ def fold_wrap_up(state: PoolState, fact: WrapUpStarted) -> None:
     """The agent finishes up."""
     contact = contact_of(state, fact, fact.agent_id)
     wrap_up = WrapUp(fact.until_ms, fact.disposition, fact.summary, fact.follow_up)
-    after = replace(contact, state=ContactState.WRAP_UP, wrap_up=wrap_up, frees_room=False, awaited=False)
+    after = replace(contact, state=ContactState.WRAP_UP, wrap_up=wrap_up, frees_room=False, awaited=False, consults=())
     rearrange(state, contact, after)
 
 

@@ -20,6 +20,7 @@ from libs.common.events.inputs import (
     ConfigurePool,
     ContactReceived,
     CustomerLeft,
+    EndConsult,
     ExtendCalendars,
     ExtendWrapUp,
     FinishWrapUp,
@@ -29,6 +30,7 @@ from libs.common.events.inputs import (
     RequeueContact,
     ResolveContact,
     SetPresence,
+    StartConsult,
     TimeAdvanced,
     TransferContact,
     UnholdContact,
@@ -42,6 +44,7 @@ from services.router.core.decide_commands import (
     resolve_contact,
     set_presence,
 )
+from services.router.core.decide_consult import end_consult, start_consult
 from services.router.core.decide_messages import customer_left, receive_contact
 from services.router.core.decide_offers import accept_offer, pull_contact, reject_offer
 from services.router.core.decide_pool import configure_pool, extend_calendars
@@ -67,6 +70,8 @@ _DECISIONS: Final[dict[type, Callable[[PoolState, Any, int], list[PoolFact]]]] =
     HoldContact: hold_contact,
     UnholdContact: unhold_contact,
     PullContact: pull_contact,
+    StartConsult: start_consult,
+    EndConsult: end_consult,
     AssignContact: assign_contact,
     RequeueContact: requeue_contact,
     ChangeContact: change_contact,

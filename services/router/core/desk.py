@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from services.router.core.entities import Agent
+from services.router.core.entities import Agent, Contact
 from services.router.core.room import RoomRules
+from services.router.core.transitions import ContactState
 
 # An agent's whole capacity, for shares of it in whole numbers.
 WHOLE: Final = 1_000_000
@@ -67,6 +68,31 @@ class Desk:
         self.watch_key: tuple[int, str] | None = None
         self.idle_since_ms = agent.idle_since_ms
         self.last_offer = agent.last_offer
+
+    def take(self, contact: Contact) -> None:
+        """A contact comes into his hands, in whatever state it is."""
+        if contact.awaited:
+            self.awaited[contact.id] = None
+        if contact.frees_room:
+            self.held[contact.id] = None
+            return
+        self.work[contact.id] = None
+        self.loads[contact.channel] = self.loads.get(contact.channel, 0) + 1
+        self.offers_open += contact.state is ContactState.OFFERED
+
+    def give(self, contact: Contact) -> None:
+        """A contact leaves his hands, as it is now."""
+        self.awaited.pop(contact.id, None)
+        if contact.frees_room:
+            del self.held[contact.id]
+            return
+        del self.work[contact.id]
+        self.offers_open -= contact.state is ContactState.OFFERED
+        load = self.loads[contact.channel] - 1
+        if load:
+            self.loads[contact.channel] = load
+        else:
+            del self.loads[contact.channel]
 
     def has_room(self, channel: str) -> bool:
         """Whether one more contact on this channel is within capacity, which is one on a channel not named."""

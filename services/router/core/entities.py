@@ -74,7 +74,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     customer's address. `transfers`: how often it was passed on. While it is held, `frees_room` says that it takes up none of its agent's
     room, `awaited` that the customer has written since. `flagged`: somebody was told that too many declined it. While it is
     abandoned it can come back until `resumable_until_ms`. `relaxed`: how many steps of its queue's relaxation
-    it has taken since `relax_from_ms`; `relax_ms`: when it takes the next one, 0: none.
+    it has taken since `relax_from_ms`; `relax_ms`: when it takes the next one, 0: none. `consults`: colleagues who were asked to
+    look at it.
     """
 
     id: str
@@ -104,6 +105,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     relaxed: int = 0
     relax_ms: int = 0
     relax_from_ms: int = 0
+    consults: tuple[str, ...] = ()
 
     @property
     def needs(self) -> Needs:

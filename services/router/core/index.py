@@ -269,18 +269,12 @@ class Index:
             return
         assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]
-        if contact.awaited:
-            desk.awaited[contact.id] = None
+        desk.take(contact)
+        # There may be no room left for what he was offered, or be some for a held contact whose customer wrote.
+        if contact.awaited or (desk.offers_open and contact.state is not ContactState.OFFERED):
             self.flag_eviction(desk.agent_id)
         if contact.frees_room:
-            desk.held[contact.id] = None
             return
-        desk.work[contact.id] = None
-        desk.loads[contact.channel] = desk.loads.get(contact.channel, 0) + 1
-        if contact.state is ContactState.OFFERED:
-            desk.offers_open += 1
-        elif desk.offers_open:
-            self.flag_eviction(desk.agent_id)  # There may be no room left for what he was offered.
         self._place_desk(desk, (contact.channel,))
         if contact.wrap_up is not None and contact.wrap_up.until_ms:
             heapq.heappush(self.timers, (contact.wrap_up.until_ms, TIMER_WRAP_UP, contact.id))
@@ -305,20 +299,9 @@ class Index:
             return
         assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]
-        desk.awaited.pop(contact.id, None)
-        if contact.frees_room:
-            del desk.held[contact.id]
-            return
-        del desk.work[contact.id]
-        if contact.state is ContactState.OFFERED:
-            desk.offers_open -= 1
+        desk.give(contact)
         if desk.awaited:
             self.flag_eviction(desk.agent_id)
-        load = desk.loads[contact.channel] - 1
-        if load:
-            desk.loads[contact.channel] = load
-        else:
-            del desk.loads[contact.channel]
 
     def _wait(self, contact: Contact) -> None:
         excluded = tuple(sorted(decline.agent_id for decline in contact.declines if decline.until_ms > self.now_ms))

@@ -55,6 +55,11 @@ def _check_contacts(state: PoolState) -> None:
             f"contact {contact.id} is {contact.state} and counts as held",
         )
         _require(
+            not contact.consults
+            or (contact.state in {ContactState.ACTIVE, ContactState.HELD} and contact.agent_id not in contact.consults),
+            f"contact {contact.id} is {contact.state} and looked at by {contact.consults}",
+        )
+        _require(
             (contact.state is ContactState.ABANDONED) == (contact.resumable_until_ms != 0),
             f"contact {contact.id} is {contact.state} and resumable until {contact.resumable_until_ms}",
         )

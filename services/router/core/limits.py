@@ -44,6 +44,7 @@ OFFER_TIMEOUT_MIN_MS: Final = SECOND_MS
 OFFER_TIMEOUT_MAX_MS: Final = DAY_MS
 WRAP_UP_MAX_MS: Final = DAY_MS
 TRANSFER_TO_AGENT_MS: Final = MINUTE_MS  # For so long a contact is for the agent that it was passed on to alone.
+CONSULTS_PER_CONTACT_MAX: Final = 10
 TRANSFERS_MAX: Final = 1_000
 TRANSFER_BACK_MAX_MS: Final = 7 * DAY_MS
 ABANDONED_KEPT_MAX_MS: Final = 7 * DAY_MS

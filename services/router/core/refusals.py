@@ -27,6 +27,8 @@ class RefusalReason(StrEnum):
     ALREADY_RESOLVED = "already-resolved"
     ALREADY_HELD = "already-held"
     ALREADY_ASSIGNED = "already-assigned"
+    ALREADY_CONSULTED = "already-consulted"
+    NOT_CONSULTED = "not-consulted"
     TRANSFER_LIMIT = "transfer-limit"
     PULL_NOT_ALLOWED = "pull-not-allowed"
     AGENT_AWAY = "agent-away"

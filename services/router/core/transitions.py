@@ -15,6 +15,8 @@ from enum import StrEnum
 from typing import Final
 
 from libs.common.events.routing import (
+    ConsultEnded,
+    ConsultStarted,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -85,6 +87,8 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         MessageJoined: _S.ACTIVE,
         ContactHeld: _S.HELD,
         ContactChanged: _S.ACTIVE,
+        ConsultStarted: _S.ACTIVE,
+        ConsultEnded: _S.ACTIVE,
         WrapUpStarted: _S.WRAP_UP,
         ContactResolved: _S.RESOLVED,
         ContactRequeued: _S.QUEUED,
@@ -95,6 +99,8 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         MessageJoined: _S.HELD,
         ContactUnheld: _S.ACTIVE,
         ContactChanged: _S.HELD,
+        ConsultStarted: _S.HELD,
+        ConsultEnded: _S.HELD,
         WrapUpStarted: _S.WRAP_UP,
         ContactResolved: _S.RESOLVED,
         ContactRequeued: _S.QUEUED,

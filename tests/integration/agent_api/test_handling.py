@@ -317,3 +317,36 @@ async def test_a_customer_who_left_is_shown_and_comes_back(desk: Api) -> None:
     assert len(messages) == 2
     types = [entry["type"] for entry in await timeline(sara, contact_id)]
     assert types == ["contact.queued", "contact.abandoned", "contact.returned"]
+
+
+async def test_a_colleague_is_consulted(desk: Api) -> None:
+    # given a contact with anna, and bruno on a break
+    anna = await come(desk, "anna")
+    contact_id = await active(desk, anna)
+    bruno = await come(desk, "bruno", "break")
+    path = f"/v1/contacts/{contact_id}/consult"
+    # when she asks him
+    async with bruno.stream() as socket:
+        await next_frame(socket, "hello")
+        shown = await posted(anna, path, {"agent": "bruno"})
+        frame = await next_frame(socket, "contact.updated")
+    # then he sees it in his work, and it is hers
+    assert (shown["agent"], shown["consults"]) == ("anna", ["bruno"])
+    assert (frame["change"], frame["contact"]["id"]) == ("consult-started", contact_id)
+    work = await bruno.get("/v1/me/work")
+    assert [contact["id"] for contact in work["consults"]] == [contact_id]
+    assert (work["contacts"], work["offers"]) == ([], [])
+    assert (await anna.get("/v1/me/work"))["consults"] == []
+    assert await anna.refused(path, {"agent": "bruno"}) == (409, "already-consulted")
+    # and may note, and end it himself
+    assert (await bruno.post(f"/v1/contacts/{contact_id}/notes", {"text": "Send a new one."})).status_code == 201
+    assert (await bruno.http.delete(path)).json()["consults"] == []
+    assert problem_of(await anna.http.delete(path, params={"agent": "bruno"})) == (409, "not-consulted")
+    # and with the end of the conversation it ends by itself
+    await posted(anna, path, {"agent": "bruno"})
+    async with bruno.stream() as socket:
+        await next_frame(socket, "hello")
+        await posted(anna, f"/v1/contacts/{contact_id}/resolve")
+        assert (await next_frame(socket, "contact.updated"))["change"] == "consult-ended"
+    assert (await bruno.get("/v1/me/work"))["consults"] == []
+    assert (await anna.get(f"/v1/contacts/{contact_id}"))["consults"] == []

@@ -59,6 +59,8 @@ async def test_the_openapi_document_is_valid_and_names_every_route(tmp_path: Pat
         "POST /v1/contacts/{contact_id}/hold",
         "POST /v1/contacts/{contact_id}/resume",
         "POST /v1/contacts/{contact_id}/pull",
+        "POST /v1/contacts/{contact_id}/consult",
+        "DELETE /v1/contacts/{contact_id}/consult",
         "POST /v1/contacts/{contact_id}/assign",
         "POST /v1/contacts/{contact_id}/requeue",
         "PATCH /v1/contacts/{contact_id}",

@@ -11,14 +11,18 @@ from libs.common.events.inputs import (
     CancelContact,
     ChangeContact,
     CustomerLeft,
+    EndConsult,
     ExtendWrapUp,
     PullContact,
     RequeueContact,
     ResolveContact,
+    StartConsult,
     TransferContact,
 )
 from libs.common.events.pool import ChannelConfiguration, RoutingRules
 from libs.common.events.routing import (
+    ConsultEnded,
+    ConsultStarted,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -525,3 +529,55 @@ def test_that_the_customer_left_changes_nothing_for_an_agents_contact() -> None:
     pool.active("anna")
     assert pool.give(CustomerLeft(pool=POOL, contact_id="con_1")) == []
     assert the_refusal(pool.give(CustomerLeft(pool=POOL, contact_id="con_9"))) == "contact-unknown"
+
+
+def test_a_colleague_looks_at_a_contact_and_has_room_all_the_same() -> None:
+    # given a contact with one, and a colleague with room for one
+    pool = a_pool("anna", "bruno")
+    pool.active("anna", 1)
+    # when he is asked to look at it
+    facts = pool.command(StartConsult, "anna", contact_id="con_1", target_agent_id="bruno")
+    # then he gets a contact of his own all the same
+    expected = {"contact_id": "con_1", "agent_id": "anna", "target_agent_id": "bruno"}
+    assert facts == [ConsultStarted(pool=POOL, at_ms=START_MS + 2, command_id=f"cmd_{pool.commands}", **expected)]
+    assert offered_to(pool.receive(2)) == {"con_2": "bruno"}
+    # and may say himself that he is done with it
+    [ended] = pool.command(EndConsult, "bruno", contact_id="con_1", target_agent_id="bruno")
+    assert ended == ConsultEnded(pool=POOL, at_ms=START_MS + 2, command_id=f"cmd_{pool.commands}", **expected)
+
+
+@pytest.mark.parametrize("end", ["transfer", "requeue", "sign-out", "wrap-up"])
+def test_a_consult_ends_with_the_conversation(end: str) -> None:
+    pool = a_pool("anna", "bruno", queue=a_queue("orders", wrap_up_ms=30_000))
+    pool.active("anna")
+    pool.command(StartConsult, "anna", contact_id="con_1", target_agent_id="bruno")
+    pool.hold("anna", "con_1")
+    assert "bruno" in pool.state.contacts["con_1"].consults
+    if end == "transfer":
+        pool.transfer("anna", "con_1", skills={})
+    elif end == "requeue":
+        pool.supervise(RequeueContact, "con_1")
+    elif end == "sign-out":
+        pool.presence("anna", "offline")
+    else:
+        pool.resolve("anna", "con_1")
+    assert not pool.state.contacts["con_1"].consults
+    assert the_refusal(pool.supervise(EndConsult, "con_1", target_agent_id="bruno")) == "not-consulted"
+
+
+def test_who_is_not_consulted() -> None:
+    pool = a_pool("anna", "bruno", "carla")
+    pool.presence("carla", "offline")
+    pool.active("anna")
+
+    def refusal(kind: Any, agent: str, target: str) -> str:
+        return the_refusal(pool.command(kind, agent, contact_id="con_1", target_agent_id=target))
+
+    assert refusal(StartConsult, "anna", "nobody") == "agent-unknown"
+    assert refusal(StartConsult, "anna", "anna") == "already-assigned"
+    assert refusal(StartConsult, "anna", "carla") == "agent-away"
+    assert refusal(StartConsult, "bruno", "bruno") == "contact-not-yours"
+    pool.command(StartConsult, "anna", contact_id="con_1", target_agent_id="bruno")
+    assert refusal(StartConsult, "anna", "bruno") == "already-consulted"
+    assert refusal(EndConsult, "carla", "bruno") == "contact-not-yours"
+    assert refusal(EndConsult, "anna", "carla") == "not-consulted"

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from libs.common.events.inputs import CancelContact, CustomerLeft
+from libs.common.events.inputs import CancelContact, CustomerLeft, StartConsult
 from libs.common.events.routing import (
+    ConsultEnded,
+    ConsultStarted,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -76,6 +78,8 @@ FACTS: dict[type[Fact], Fact] = {
             offer_timeout_ms=5_000,
         ),
         ContactCancelled(**AT, contact_id="con_1", by="marta", agent_id="anna"),
+        ConsultStarted(**AT, contact_id="con_1", agent_id="anna", target_agent_id="bruno"),
+        ConsultEnded(**AT, contact_id="con_1", agent_id="anna", target_agent_id="carla"),
         ContactAbandoned(**AT, contact_id="con_1", resumable_until_ms=START_MS + 9_000, waited_ms=99),
         ContactReturned(**AT, contact_id="con_1", message_id="msg_returned"),
         ContactLapsed(**AT, contact_id="con_1"),
@@ -88,11 +92,12 @@ FACTS: dict[type[Fact], Fact] = {
 
 def a_pool_with(state: ContactState | None) -> Pool:
     """A pool whose contact `con_1` is in that state, with anna where it is with anybody."""
-    pool = a_pool("anna", "bruno", queue=a_queue("orders", wrap_up_ms=30_000))
+    pool = a_pool("anna", "bruno", "carla", queue=a_queue("orders", wrap_up_ms=30_000))
     if state is None:
         return pool
     facts = pool.receive(1)
     if state is ContactState.QUEUED:
+        pool.presence("carla", "break")
         pool.presence("bruno", "break")
         pool.presence("anna", "break")
         return pool
@@ -104,6 +109,8 @@ def a_pool_with(state: ContactState | None) -> Pool:
             pool.wait(900_000)
         return pool
     pool.accept("anna", the_offer(facts).offer_id)
+    if state in {ContactState.ACTIVE, ContactState.HELD}:
+        pool.command(StartConsult, "anna", contact_id="con_1", target_agent_id="carla")
     if state is ContactState.HELD:
         pool.hold("anna", "con_1")
         return pool
