@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.events.inputs import AcceptOffer, AnyInput, ConfigurePool, RejectOffer, ResolveContact, SetPresence
+from libs.common.events.pool import ChannelConfiguration
 from libs.common.events.routing import OfferMade
 from libs.common.testing.builders import POOL, START_MS, a_contact_received, a_message, a_queue, an_agent
 from services.router.core.decide import decide
@@ -15,6 +16,7 @@ from services.router.core.invariants import check
 from services.router.core.model import PoolState, new_state
 from services.router.core.snapshot import digest
 from services.router.core.step import apply, step
+from services.router.core.strategies import STRATEGIES
 from tests.property.routing_reference import next_fact
 
 PROFILES: Final[tuple[dict[str, int], ...]] = (
@@ -37,16 +39,24 @@ CHANNELS: Final = ("email", "webchat")
 
 
 @settings(max_examples=15, deadline=None, database=None, print_blob=True)
-@given(st.integers(40, 70), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 99), st.integers(0, 9)), max_size=60))
-def test_many_agents_and_contacts(size: int, moves: list[tuple[int, int, int]]) -> None:
+@given(
+    st.integers(40, 70),
+    st.sampled_from([(), ("webchat",)]),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 99), st.integers(0, 9)), max_size=60),
+)
+def test_many_agents_and_contacts(size: int, excludes: tuple[str, ...], moves: list[tuple[int, int, int]]) -> None:
     # given many agents with few sets of skills, most of whom come, and some work
     names = [f"agent{number:02d}" for number in range(size)]
     agents = tuple(
-        an_agent(name, skills=PROFILES[number % 6], capacity={"email": 1 + number % 3})
+        an_agent(
+            name, skills=PROFILES[number % 6], capacity={"email": 1 + number % 3}, units=(None, 100)[number % 5 == 0]
+        )
         for number, name in enumerate(names)
     )
+    queues = tuple(a_queue(strategy, strategy=strategy) for strategy in STRATEGIES)
+    channels = (ChannelConfiguration(id="email", units=60, excludes=excludes),)
     state, folded = new_state(POOL), new_state(POOL)
-    events: list[AnyInput] = [ConfigurePool(pool=POOL, version="v1", queues=(a_queue(),), agents=agents)]
+    events: list[AnyInput] = [ConfigurePool(pool=POOL, version="v1", queues=queues, agents=agents, channels=channels)]
     events += [_presence(name, "available", number) for number, name in enumerate(names) if number % 7]
     for number, event in enumerate(events):
         _step(state, folded, event, number // 3)
@@ -76,7 +86,15 @@ def _event(state: PoolState, names: list[str], number: int, kind: int, pick: int
     if kind == 5:
         return _presence(names[pick % len(names)], ("available", "break", "offline")[need % 3], number)
     message = a_message(number, channel=CHANNELS[pick % 2], received_ms=START_MS + number)
-    return a_contact_received(number, message=message, contact_id=f"con_{number}", skills=NEEDS[need % 6])
+    return a_contact_received(
+        number,
+        message=message,
+        contact_id=f"con_{number}",
+        queue=list(STRATEGIES)[pick % len(STRATEGIES)],
+        skills=NEEDS[need % 6],
+        any_of=(NEEDS[pick % 6], NEEDS[(pick + 1) % 6])[: 2 * (pick % 3 == 0)],
+        preferred_agent=names[pick % len(names)] if pick % 7 == 0 else None,
+    )
 
 
 def _step(state: PoolState, folded: PoolState, event: AnyInput, at_ms: int) -> None:

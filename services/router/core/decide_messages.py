@@ -117,7 +117,9 @@ def _open(
     priority = policies.bounded_priority(event.priority, queue)
     received_ms = policies.received_ms(message, now_ms)
     skills, alternatives = policies.asked_needs(queue, event.skills, event.any_of)
-    preferred, preferred_until_ms = _preference(state, event, queue, skills, alternatives, now_ms)
+    preferred, preferred_until_ms = None, 0
+    if event.preferred_agent is not None or queue.prefer_last_agent_ms > 0:
+        preferred, preferred_until_ms = _preference(state, event, queue, skills, alternatives, now_ms)
     target_ms = policies.target_ms(queue, message.channel, priority, state.channel_targets_ms)
     return ContactQueued(
         pool=state.pool,

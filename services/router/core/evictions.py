@@ -125,11 +125,9 @@ def has_skills(agent: Agent, contact: Contact) -> bool:
     return any(all(agent.skills.get(skill, 0) >= level for skill, level in skills) for skills in contact.needs)
 
 
-def next_flag(state: PoolState, now_ms: int) -> ContactFlagged | None:
-    """The next contact that somebody must be told about, in the order of ids."""
-    contact_id = min(state.index.unflagged, default=None)
-    if contact_id is None:
-        return None
+def next_flag(state: PoolState, now_ms: int) -> ContactFlagged:
+    """The next contact that somebody must be told about, in the order of ids. There must be one."""
+    contact_id = min(state.index.unflagged)
     declined = sum(decline.count > 0 for decline in state.contacts[contact_id].declines)
     return ContactFlagged(pool=state.pool, at_ms=now_ms, contact_id=contact_id, reason=REASON_DECLINED, agents=declined)
 

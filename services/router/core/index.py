@@ -304,25 +304,25 @@ class Index:
             self.flag_eviction(desk.agent_id)
 
     def _wait(self, contact: Contact) -> None:
-        excluded = tuple(sorted(decline.agent_id for decline in contact.declines if decline.until_ms > self.now_ms))
-        for decline in contact.declines:
-            if decline.until_ms > self.now_ms:
-                heapq.heappush(self.timers, (decline.until_ms, TIMER_BACKOFF, contact.id))
+        excluded: tuple[str, ...] = ()
+        if contact.declines:
+            excluded = tuple(sorted(decline.agent_id for decline in contact.declines if decline.until_ms > self.now_ms))
+            for decline in contact.declines:
+                if decline.until_ms > self.now_ms:
+                    heapq.heappush(self.timers, (decline.until_ms, TIMER_BACKOFF, contact.id))
+            if must_flag(contact, self.terms.flag_after_declines):
+                self.unflagged[contact.id] = None
         if contact.relax_ms and contact.relaxed < self.terms.relaxations.get(contact.queue, 0):
             heapq.heappush(self.timers, (contact.relax_ms, TIMER_RELAX, contact.id))
-        group = self.waiting.add(
-            contact, excluded, gate=self.terms.gates.get(contact.queue), only=self._only_of(contact)
-        )
+        only = None if contact.only_agent is None else self._only_of(contact, contact.only_agent)
+        group = self.waiting.add(contact, excluded, gate=self.terms.gates.get(contact.queue), only=only)
         if group.open:
             self.dirty_classes[group.key] = None
-        if must_flag(contact, self.terms.flag_after_declines):
-            self.unflagged[contact.id] = None
         place = (contact.queue, contact.channel)
         self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
 
-    def _only_of(self, contact: Contact) -> str | None:
-        agent_id = contact.only_agent
-        if agent_id is None or contact.only_until_ms <= self.now_ms:
+    def _only_of(self, contact: Contact, agent_id: str) -> str | None:
+        if contact.only_until_ms <= self.now_ms:
             return None
         self.named.setdefault(agent_id, {})[contact.id] = contact
         heapq.heappush(self.timers, (contact.only_until_ms, TIMER_ONLY, contact.id))
@@ -333,10 +333,12 @@ class Index:
         self._wait(contact)
 
     def _stop_waiting(self, contact: Contact) -> None:
-        self.unflagged.pop(contact.id, None)
-        named = None if contact.only_agent is None else self.named.get(contact.only_agent)
-        if named is not None and named.pop(contact.id, None) is not None and not named:
-            del self.named[str(contact.only_agent)]
+        if contact.declines:
+            self.unflagged.pop(contact.id, None)
+        if contact.only_agent is not None:
+            named = self.named.get(contact.only_agent, {})
+            if named.pop(contact.id, None) is not None and not named:
+                del self.named[contact.only_agent]
         group = self.waiting.remove(contact)
         if not group.contacts:
             self.dirty_classes.pop(group.key, None)

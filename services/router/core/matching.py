@@ -147,7 +147,6 @@ def first_contact(index: Index, desk: Desk) -> RankKey | None:
     if not desk.available:
         return None
     best: RankKey | None = None
-    mask = desk.mask
     by_contact = index.waiting.by_contact
     for channel, anchors in index.waiting.heads.items():
         if not desk.has_room(channel):
@@ -160,7 +159,7 @@ def first_contact(index: Index, desk: Desk) -> RankKey | None:
                 if best is not None and key >= best:
                     break
                 group = by_contact[key[2]]
-                if group.requirement.fits(mask) and desk.agent_id not in group.excluded:
+                if group.requirement.fits(desk.mask) and desk.agent_id not in group.excluded:
                     best = key
                     break
     return best
@@ -176,14 +175,14 @@ def choose_agent(index: Index, order: AgentOrder, group: WaitingClass, agents: i
     count = agents.bit_count()
     profiles = group.requirement.profiles
     if count > _FEW and profiles is not None and len(profiles) < count:
-        return desks[_first_by_profile(index, order, group, profiles)[3]]
+        return desks[_first_by_profile(index, order, group, profiles)[2]]
     available = len(order.placed)
     if count * count > available:
         for key in islice(order.keys, _WALK_FACTOR * available // count):
-            desk = desks[key[3]]
+            desk = desks[key[2]]
             if _is_eligible(desk, group):
                 return desk
-    return desks[min(_order_keys(index, order, agents))[3]]
+    return desks[min(_order_keys(index, order, agents))[2]]
 
 
 def _first_by_profile(index: Index, order: AgentOrder, group: WaitingClass, profiles: tuple[int, ...]) -> OrderKey:
@@ -192,7 +191,7 @@ def _first_by_profile(index: Index, order: AgentOrder, group: WaitingClass, prof
         for key in order.peers[profile]:
             if best is not None and key > best:
                 break
-            if _is_eligible(index.desks[key[3]], group):
+            if _is_eligible(index.desks[key[2]], group):
                 best = key
                 break
     assert best is not None, "an agent with room is in the order of his peers"
@@ -213,11 +212,12 @@ def _order_keys(index: Index, order: AgentOrder, agents: int) -> Iterator[OrderK
 def _left_out(index: Index, order: AgentOrder, group: WaitingClass, chosen: Desk) -> dict[str, str]:
     """Who was passed over: agents in back-off for the contact, then those before the chosen one in the order; a handful."""
     left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], DECLINED)
-    for key in heapq.merge(order.keys, index.off_shift[order.strategy].keys):
-        if len(left_out) >= limits.LEFT_OUT_MAX or key[3] == chosen.agent_id:
+    off_shift = index.off_shift[order.strategy].keys
+    for key in heapq.merge(order.keys, off_shift) if off_shift else order.keys:
+        if len(left_out) >= limits.LEFT_OUT_MAX or key[2] == chosen.agent_id:
             break
-        if key[3] not in left_out:
-            desk = index.desks[key[3]]
+        if key[2] not in left_out:
+            desk = index.desks[key[2]]
             passed_over = "off-shift" if desk.off_shift else "no-room"
             left_out[desk.agent_id] = passed_over if group.requirement.fits(desk.mask) else "skill"
     return left_out

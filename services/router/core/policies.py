@@ -105,9 +105,9 @@ def asked_needs(
     fits too is left out. Where there are more than `ALTERNATIVES_MAX` the first count.
     """
     skills = asked_skills(queue, asked)
-    choices = [tuple(group) for group in (queue.any_of, any_of) if group]
-    if not choices:
+    if not queue.any_of and not any_of:
         return skills, ()
+    choices = [tuple(group) for group in (queue.any_of, any_of) if group]
     found: list[dict[str, int]] = []
     for chosen in islice(product(*choices), limits.ALTERNATIVES_MAX):
         wanted = skills

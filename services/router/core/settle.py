@@ -35,10 +35,8 @@ def settle(state: PoolState, now_ms: int, limit: int = limits.SETTLE_FACTS_MAX) 
             break
         apply(state, fact)
         facts.append(fact)
-    while len(facts) < limit:
+    while index.unflagged and len(facts) < limit:
         fact = next_flag(state, now_ms)
-        if fact is None:
-            break
         apply(state, fact)
         facts.append(fact)
     if len(facts) < limit and (index.dirty_agents or index.dirty_classes):

@@ -13,29 +13,32 @@ from typing import Final
 from services.router.core.desk import Desk
 from services.router.core.sorting import SortedKeys
 
-OrderKey = tuple[int, int, int, str]
+OrderKey = tuple[int, int, str]
+
+# More things than anybody has in hand: one number can then hold how many skills he has and, after that, how much he has in hand.
+_IN_HAND_END: Final = 1 << 20
 
 DEFAULT_STRATEGY: Final = "longest_idle"
 
 
 def _longest_idle(desk: Desk) -> OrderKey:
-    return (len(desk.work), desk.idle_since_ms, 0, desk.agent_id)
+    return (len(desk.work), desk.idle_since_ms, desk.agent_id)
 
 
 def _least_loaded(desk: Desk) -> OrderKey:
-    return (desk.share(), desk.idle_since_ms, 0, desk.agent_id)
+    return (desk.share(), desk.idle_since_ms, desk.agent_id)
 
 
 def _round_robin(desk: Desk) -> OrderKey:
-    return (desk.last_offer, 0, 0, desk.agent_id)
+    return (desk.last_offer, 0, desk.agent_id)
 
 
 def _most_skilled(desk: Desk) -> OrderKey:
-    return (-len(desk.skills), len(desk.work), desk.idle_since_ms, desk.agent_id)
+    return (len(desk.work) - len(desk.skills) * _IN_HAND_END, desk.idle_since_ms, desk.agent_id)
 
 
 def _least_skilled(desk: Desk) -> OrderKey:
-    return (len(desk.skills), len(desk.work), desk.idle_since_ms, desk.agent_id)
+    return (len(desk.work) + len(desk.skills) * _IN_HAND_END, desk.idle_since_ms, desk.agent_id)
 
 
 STRATEGIES: Final[Mapping[str, Callable[[Desk], OrderKey]]] = {

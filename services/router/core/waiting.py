@@ -65,7 +65,7 @@ class WaitingContacts:
         self, contact: Contact, excluded: tuple[str, ...], *, gate: str | None = None, only: str | None = None
     ) -> WaitingClass:
         """Put a contact in its class; `excluded` in alphabetical order."""
-        key = (contact.channel, contact.needs, excluded, gate, only)
+        key = (contact.channel, contact.alternatives or (contact.skills,), excluded, gate, only)
         group = self.classes.get(key)
         if group is None:
             requirement = self._capability.requirement(key[1])

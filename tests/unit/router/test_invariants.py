@@ -107,9 +107,29 @@ def flip_a_bit_of_room(state: PoolState) -> None:
     state.index.rooms["email"] ^= 1
 
 
+def forget_an_open_offer(state: PoolState) -> None:
+    state.index.desks["bruno"].offers_open += 1
+
+
+def misplace_an_agent_by_strategy(state: PoolState) -> None:
+    state.index.orders["longest_idle"].placed.clear()
+
+
+def keep_for_an_agent_behind_the_index(state: PoolState) -> None:
+    change(state, "con_3", only_agent="bruno", only_until_ms=START_MS + 9_000)
+
+
+def tell_nobody_about_declines(state: PoolState) -> None:
+    change(state, "con_3", declines=tuple(Decline(name, 1, 0) for name in ("anna", "bruno", "carla")))
+
+
 @pytest.mark.parametrize(
     "tamper",
     [
+        forget_an_open_offer,
+        misplace_an_agent_by_strategy,
+        keep_for_an_agent_behind_the_index,
+        tell_nobody_about_declines,
         misfile_contact,
         lose_an_offer,
         offer_twice,
