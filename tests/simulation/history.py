@@ -207,6 +207,8 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
         contact.transfers = fact.transfers
         if fact.barred_agent_id is not None:
             contact.barred[fact.barred_agent_id] = fact.barred_until_ms
+        if fact.target_agent_id is not None:
+            contact.barred.pop(fact.target_agent_id, None)  # He is asked by name, whatever was before.
     elif isinstance(fact, ContactHeld):
         contact = _expect(pool, fact.contact_id, {"active"}, fact.agent_id)
         contact.place, contact.frees_room = "held", fact.frees_room
