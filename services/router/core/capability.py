@@ -47,7 +47,17 @@ class Capability:
     `profiles` their different masks, None when there are too many.
     """
 
-    __slots__ = ("_everybody", "_firsts", "_holders", "_requirements", "names", "numbers", "profiles")
+    __slots__ = (
+        "_everybody",
+        "_firsts",
+        "_holders",
+        "_masks",
+        "_members",
+        "_requirements",
+        "names",
+        "numbers",
+        "profiles",
+    )
 
     def __init__(self, agents: Iterable[Agent]) -> None:
         held = list(agents)
@@ -69,7 +79,9 @@ class Capability:
                     if members is None:
                         members = holders[bit] = bytearray(size)
                     members[number >> 3] |= 1 << (number & 7)
-        profiles = dict.fromkeys(self.mask_of(agent) for agent in held if not agent.removed)
+        self._masks: Final = {number: self.mask_of(agent) for number, agent in enumerate(held) if not agent.removed}
+        self._members: Final[dict[int, int]] = {}
+        profiles = dict.fromkeys(self._masks.values())
         self.profiles: Final = tuple(profiles) if len(profiles) <= _PROFILES_MAX else None
         self._holders: Final = {bit: int.from_bytes(members, "little") for bit, members in holders.items()}
 
@@ -80,6 +92,16 @@ class Capability:
             for skill, level in agent.skills.items():
                 mask |= ((1 << level) - 1) << self._firsts[skill]
         return mask
+
+    def members(self, profile: int) -> int:
+        """The agents with exactly these skills, as bits."""
+        if not self._members:
+            size = (len(self.names) + 7) // 8
+            found: dict[int, bytearray] = {}
+            for number, mask in self._masks.items():
+                found.setdefault(mask, bytearray(size))[number >> 3] |= 1 << (number & 7)
+            self._members.update((mask, int.from_bytes(members, "little")) for mask, members in found.items())
+        return self._members[profile]
 
     def requirement(self, needs: Needs) -> Requirement:
         """What these alternatives mean for the agents there are."""

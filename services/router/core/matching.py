@@ -175,7 +175,7 @@ def choose_agent(index: Index, order: AgentOrder, group: WaitingClass, agents: i
     count = agents.bit_count()
     profiles = group.requirement.profiles
     if count > _FEW and profiles is not None and len(profiles) < count:
-        return desks[_first_by_profile(index, order, group, profiles)[2]]
+        return desks[_first_by_profile(index, order, group, profiles, agents)[2]]
     available = len(order.placed)
     if count * count > available:
         for key in islice(order.keys, _WALK_FACTOR * available // count):
@@ -185,15 +185,23 @@ def choose_agent(index: Index, order: AgentOrder, group: WaitingClass, agents: i
     return desks[min(_order_keys(index, order, agents))[2]]
 
 
-def _first_by_profile(index: Index, order: AgentOrder, group: WaitingClass, profiles: tuple[int, ...]) -> OrderKey:
+def _first_by_profile(
+    index: Index, order: AgentOrder, group: WaitingClass, profiles: tuple[int, ...], agents: int
+) -> OrderKey:
     best: OrderKey | None = None
     for profile in profiles:
+        looked_for = False
         for key in order.peers[profile]:
             if best is not None and key > best:
                 break
             if _is_eligible(index.desks[key[2]], group):
                 best = key
                 break
+            if not looked_for:
+                # All may be busy, and by some strategies they stand before everybody else all the same.
+                if not agents & index.capability.members(profile):
+                    break
+                looked_for = True
     assert best is not None, "an agent with room is in the order of his peers"
     return best
 
