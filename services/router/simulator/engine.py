@@ -2,9 +2,6 @@
 
 The core gets the inputs that it gets from the log (`ContactReceived`, `AcceptOffer`, `ResolveContact`, `SetPresence`, `TimeAdvanced` when
 something is due ...), and what people do next follows from the facts that come out. Nothing of the routing is modelled here.
-
-A customer whose patience ends hangs up while the core does not know: it has no input for that yet. His contact keeps its place and takes
-none of anybody's time once it is offered, so that all others fare as they would if it were gone.
 """
 
 from __future__ import annotations
@@ -18,6 +15,7 @@ from libs.common.events.inputs import (
     AcceptOffer,
     AnyInput,
     ContactReceived,
+    CustomerLeft,
     FinishWrapUp,
     RejectOffer,
     ResolveContact,
@@ -25,6 +23,7 @@ from libs.common.events.inputs import (
     TimeAdvanced,
 )
 from libs.common.events.routing import (
+    ContactAbandoned,
     ContactAssigned,
     ContactRequeued,
     ContactResolved,
@@ -82,10 +81,6 @@ class Observer(Protocol):
         """A fact."""
         ...
 
-    def customer_left(self, contact_id: str, at_ms: int) -> None:
-        """A customer's patience has ended before anybody took the contact."""
-        ...
-
 
 def answer_at_once(offer: OfferMade) -> Answer:
     """Every offer is accepted in the moment in which it is made."""
@@ -129,7 +124,6 @@ class Simulation:
         self._scheduled = 0
         self._commands = 0
         self._open: Final[dict[str, Arrival]] = {}
-        self._gone: Final[dict[str, None]] = {}
         # Contact -> how often it was assigned: what was to happen at the end of an earlier assignment no longer does.
         self._assignments: Final[dict[str, int]] = {}
 
@@ -192,8 +186,7 @@ class Simulation:
     def _leave(self, contact_id: str) -> None:
         contact = self.state.contacts.get(contact_id)
         if contact is not None and contact.state in _WAITING:
-            self._gone[contact_id] = None
-            self._observer.customer_left(contact_id, self.now_ms)
+            self._decide(CustomerLeft(pool=self._pool, contact_id=contact_id))
 
     def _accept(self, offer: OfferMade) -> None:
         if offer.offer_id in self.state.offers:
@@ -231,9 +224,6 @@ class Simulation:
                 follow(self, fact)
 
     def _follow_offer(self, fact: OfferMade) -> None:
-        if fact.contact_id in self._gone:
-            self._schedule(self.now_ms, self._accept, fact)
-            return
         answer = self._answering(fact)
         if answer is not None and self.now_ms + answer.delay_ms < fact.expires_ms:
             self._schedule(self.now_ms + answer.delay_ms, self._accept if answer.accepts else self._reject, fact)
@@ -241,16 +231,16 @@ class Simulation:
     def _follow_assignment(self, fact: ContactAssigned) -> None:
         number = self._assignments.get(fact.contact_id, 0) + 1
         self._assignments[fact.contact_id] = number
-        handling_ms = 0 if fact.contact_id in self._gone else self._open[fact.contact_id].handling_ms
-        self._schedule(self.now_ms + handling_ms, self._resolve, (fact.contact_id, fact.agent_id, number))
+        self._schedule(
+            self.now_ms + self._open[fact.contact_id].handling_ms,
+            self._resolve,
+            (fact.contact_id, fact.agent_id, number),
+        )
 
     def _follow_requeue(self, fact: ContactRequeued) -> None:
         self._assignments[fact.contact_id] += 1
 
     def _follow_wrap_up(self, fact: WrapUpStarted) -> None:
-        if fact.contact_id in self._gone:
-            self._schedule(self.now_ms, self._finish, fact)
-            return
         wrap_up_ms = self._open[fact.contact_id].wrap_up_ms
         if fact.until_ms == _UNTIL_DONE:
             self._schedule(self.now_ms + (wrap_up_ms or 0), self._finish, fact)
@@ -261,9 +251,8 @@ class Simulation:
         if fact.status == Presence.NOT_RESPONDING.value and self._back_ms is not None:
             self._schedule(self.now_ms + self._back_ms, self._come_back, fact.agent_id)
 
-    def _follow_resolve(self, fact: ContactResolved) -> None:
+    def _follow_end(self, fact: ContactResolved | ContactAbandoned) -> None:
         del self._open[fact.contact_id]
-        self._gone.pop(fact.contact_id, None)
         self._assignments.pop(fact.contact_id, None)
 
 
@@ -272,6 +261,7 @@ _FOLLOWING: Final[dict[type, Callable[[Simulation, Any], None]]] = {
     ContactAssigned: Simulation._follow_assignment,
     ContactRequeued: Simulation._follow_requeue,
     WrapUpStarted: Simulation._follow_wrap_up,
-    ContactResolved: Simulation._follow_resolve,
+    ContactResolved: Simulation._follow_end,
+    ContactAbandoned: Simulation._follow_end,
     PresenceChanged: Simulation._follow_presence,
 }

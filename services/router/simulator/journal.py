@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from libs.common.events.routing import (
     CalendarTurned,
+    ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
+    ContactReturned,
     ContactTransferred,
     OfferExpired,
     OfferMade,
@@ -30,7 +32,10 @@ _AVAILABLE: Final = "available"
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """One contact's way through the pool. `assigned_ms`: when somebody had it for the first time; `left_ms`: the customer went first."""
+    """One contact's way through the pool. `assigned_ms`: when somebody had it for the first time; `left_ms`: the customer went first.
+
+    `agent_id`: who had it last; `held`: he has it still.
+    """
 
     contact_id: str
     queue: str
@@ -38,6 +43,7 @@ class Visit:
     received_ms: int
     due_ms: int
     agent_id: str | None = None
+    held: bool = False
     assigned_ms: int | None = None
     resolved_ms: int | None = None
     left_ms: int | None = None
@@ -93,12 +99,6 @@ class Journal:
         if fold is not None:
             fold(self, fact)
 
-    def customer_left(self, contact_id: str, at_ms: int) -> None:
-        """The customer is gone before anybody had the contact."""
-        visit = self.visits.get(contact_id)
-        if visit is not None and visit.assigned_ms is None:
-            visit.left_ms = at_ms
-
     def close(self, at_ms: int) -> None:
         """Nothing happens after this: count the agents' times up to here."""
         for agent in self.agents.values():
@@ -142,29 +142,56 @@ class Journal:
         visit = self.visits.get(fact.contact_id)
         if visit is not None and visit.left_ms is None:
             visit.agent_id = fact.agent_id
+            visit.held = True
             if visit.assigned_ms is None:
                 visit.assigned_ms = fact.at_ms
         self._change_hands(fact.agent_id, 1, fact.at_ms)
 
     def _requeue(self, fact: ContactRequeued | ContactTransferred) -> None:
+        visit = self.visits.get(fact.contact_id)
+        if visit is not None:
+            visit.held = False
         self._change_hands(fact.agent_id, -1, fact.at_ms)
+
+    def _abandon(self, fact: ContactAbandoned) -> None:
+        visit = self.visits.get(fact.contact_id)
+        if visit is not None and visit.assigned_ms is None:
+            visit.left_ms = fact.at_ms
+
+    def _return(self, fact: ContactReturned) -> None:
+        visit = self.visits.get(fact.contact_id)
+        if visit is not None:
+            visit.left_ms = None
 
     def _cancel(self, fact: ContactCancelled) -> None:
         if fact.agent_id is not None:
             self._change_hands(fact.agent_id, -1, fact.at_ms)
         visit = self.visits.get(fact.contact_id)
+        if visit is not None:
+            visit.held = False
         if visit is not None and visit.assigned_ms is None:
             # It was no wish of a customer's that anybody failed to answer: a mistake, or spam.
             del self.visits[fact.contact_id]
 
     def _resolve(self, fact: ContactResolved) -> None:
         visit = self.visits.get(fact.contact_id)
-        agent = self._change_hands(fact.agent_id, -1, fact.at_ms)
-        if visit is None or visit.left_ms is not None:
+        if visit is not None and not visit.held:
+            self._resolve_waiting(visit, fact.at_ms)
             return
+        agent = self._change_hands(fact.agent_id, -1, fact.at_ms)
+        if visit is None:
+            return
+        visit.held = False
         visit.resolved_ms = fact.at_ms
         if fact.at_ms >= self.from_ms and (self.to_ms is None or fact.at_ms < self.to_ms):
             agent.handled += 1
+
+    def _resolve_waiting(self, visit: Visit, at_ms: int) -> None:
+        """Somebody who did not have it said that it is done. What nobody ever had is as if it were cancelled."""
+        if visit.assigned_ms is None:
+            del self.visits[visit.contact_id]
+        else:
+            visit.resolved_ms = at_ms
 
     def _change_hands(self, agent_id: str, change: int, at_ms: int) -> AgentTime:
         agent = self._agent(agent_id, at_ms)
@@ -207,6 +234,8 @@ _FOLDS: Final[dict[type, Callable[[Journal, Any], None]]] = {
     ContactAssigned: Journal._assign,
     ContactRequeued: Journal._requeue,
     ContactTransferred: Journal._requeue,
+    ContactAbandoned: Journal._abandon,
+    ContactReturned: Journal._return,
     ContactCancelled: Journal._cancel,
     ContactResolved: Journal._resolve,
     PresenceChanged: Journal._change_presence,

@@ -13,7 +13,8 @@ from libs.common.errors import RefusedError
 from services.router.pools import pool_configuration
 from services.router.simulator.measures import Outcome, summarise
 from services.router.simulator.plans import Plan, configured_over_time, run_plan
-from services.router.simulator.recording import Recording, beginning_ms, plan_recording, with_policy
+from services.router.simulator.recorded_plan import beginning_ms, plan_recording, with_policy
+from services.router.simulator.recording import Recording
 from services.router.simulator.scenario import Scenario
 from services.router.simulator.scenario_plan import plan_scenario
 

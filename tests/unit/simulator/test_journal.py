@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from libs.common.events.routing import ContactCancelled, ContactTransferred, PresenceChanged
+from libs.common.events.routing import (
+    ContactAbandoned,
+    ContactCancelled,
+    ContactReturned,
+    ContactTransferred,
+    PresenceChanged,
+)
 from libs.common.testing.builders import (
     POOL,
     START_MS,
@@ -74,3 +80,29 @@ def test_what_was_cancelled_while_it_waited_does_not_count() -> None:
     # then
     assert list(journal.visits) == ["con_2"]
     assert journal.agents["anna"].busy_ms == 2_000
+
+
+def test_who_resolves_a_contact_that_waits_has_not_had_it() -> None:
+    # given an agent with one contact in hand, who says of another one, which waits, that it is done
+    journal = a_journal(
+        came("anna"),
+        a_contact_queued(1, contact_id="con_1"),
+        a_contact_queued(2, contact_id="con_2"),
+        a_contact_assigned("con_1", "anna", at_ms=START_MS),
+        a_contact_resolved("con_2", "anna", at_ms=START_MS + 1_000),
+    )
+    journal.close(START_MS + 5_000)
+
+    # then the first is in hand still, and the second does not count
+    assert (journal.agents["anna"].in_hand, journal.agents["anna"].busy_ms) == (1, 5_000)
+    assert list(journal.visits) == ["con_1"]
+
+
+def test_a_customer_who_comes_back_has_not_left() -> None:
+    abandoned = ContactAbandoned(
+        pool=POOL, at_ms=START_MS + 2_000, contact_id="con_1", resumable_until_ms=START_MS + 900_000, waited_ms=2_000
+    )
+    returned = ContactReturned(pool=POOL, at_ms=START_MS + 5_000, contact_id="con_1", message_id="msg_2")
+
+    assert a_journal(a_contact_queued(1, contact_id="con_1"), abandoned).visits["con_1"].left_ms == START_MS + 2_000
+    assert a_journal(a_contact_queued(1, contact_id="con_1"), abandoned, returned).visits["con_1"].left_ms is None
