@@ -8,6 +8,7 @@ Those go to a thread, one at a time for each connection. The names are aiosqlite
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -72,7 +73,7 @@ class DirectConnection:
         if not self._closed:
             self._closed = True
             # The last one that closes brings the whole write-ahead log into the file.
-            await asyncio.to_thread(self._conn.close)
+            await asyncio.to_thread(self._end)
 
     def stop(self) -> None:
         """Close it from where nothing can be awaited."""
@@ -80,9 +81,15 @@ class DirectConnection:
             return
         self._closed = True
         if self._working is None or self._working.done():
-            self._conn.close()
+            self._end()
         else:
-            self._working.add_done_callback(lambda _: self._conn.close())
+            self._working.add_done_callback(lambda _: self._end())
+
+    def _end(self) -> None:
+        # Closed with a cursor still on it, it would stay behind with its transaction and its lock until the cursor is collected.
+        with contextlib.suppress(sqlite3.Error):  # A failing disk may refuse even that.
+            self._conn.rollback()
+        self._conn.close()
 
     async def run(self, statement: str, work: Callable[[], Any]) -> Any:
         """Do the work of a statement: here, or in a thread."""

@@ -93,6 +93,8 @@ class SimulatedConnection:
         """Close at once; what was not committed is rolled back."""
         if not self._closed:
             self._closed = True
+            # A connection that closes with a cursor still on it stays behind, lock and all, until the cursor is collected.
+            self._conn.rollback()
             self._conn.close()
             del self._line.open[self]
 

@@ -8,19 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from itertools import count
 from typing import Any
 
 _current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
 
 
+class NumberedTask(asyncio.Task[Any]):
+    """A task that stands in a set by its number: groups of tasks are sets, and their order must not depend on memory addresses."""
+
+    _number: int
+
+    def __new__(cls, numbers: Iterator[int], *_arguments: Any, **_options: Any) -> NumberedTask:
+        task: NumberedTask = super().__new__(cls)
+        task._number = next(numbers)
+        return task
+
+    def __init__(self, _numbers: Iterator[int], coroutine: Coroutine[Any, Any, Any], **options: Any) -> None:
+        super().__init__(coroutine, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 def track_tasks(loop: asyncio.AbstractEventLoop) -> None:
     """Let every task of the loop that is started inside a process belong to it."""
+    numbers = count(1)
 
     def make_task(
         loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **options)
+        task: asyncio.Task[Any] = NumberedTask(numbers, coroutine, loop=loop, **options)
         context = options.get("context")
         process = _current.get() if context is None else context.get(_current)
         if process is not None:
