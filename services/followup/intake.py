@@ -19,7 +19,15 @@ from libs.common.configuration.models import Configuration
 from libs.common.events.codec import encode_value
 from libs.common.events.followup import MailKind
 from libs.common.events.outbound import AddressBounced
-from libs.common.events.routing import ContactQueued, ContactResolved, MessageJoined, PoolConfigured
+from libs.common.events.routing import (
+    ContactCancelled,
+    ContactLapsed,
+    ContactQueued,
+    ContactResolved,
+    ContactReturned,
+    MessageJoined,
+    PoolConfigured,
+)
 from libs.common.log.port import Record
 from libs.common.outbox import NewItem, Outbox, OutboxState
 from libs.common.projection import Folded
@@ -52,7 +60,10 @@ class MailOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
-_HANDLED: Final = (ContactQueued, MessageJoined, ContactResolved, PoolConfigured)
+_JOINED: Final = (MessageJoined, ContactReturned)
+# Nobody is asked about these afterwards: nobody answered.
+_ENDED: Final = (ContactCancelled, ContactLapsed)
+_HANDLED: Final = (ContactQueued, *_JOINED, ContactResolved, *_ENDED, PoolConfigured)
 _HANDLED_TYPES: Final = frozenset(str(kind.__struct_config__.tag) for kind in _HANDLED)
 
 
@@ -82,8 +93,10 @@ class Intake:
             match item.event:
                 case ContactQueued() as fact:
                     ordered += self._queued(ledger, fact, item.record.header("correlationid") or "")
-                case MessageJoined() as fact:
+                case MessageJoined() | ContactReturned() as fact:
                     _join(ledger, fact)
+                case ContactCancelled() | ContactLapsed() as fact:
+                    _end(ledger, fact)
                 case ContactResolved() as fact:
                     ordered += self._resolved(ledger, fact)
                 case PoolConfigured() as fact:
@@ -110,7 +123,7 @@ class Intake:
             await note_bounce(connection, address, bounced[address].reason, bounced[address].at_ms)
 
     async def forget(self, engine: AsyncEngine, *, before_ms: int) -> None:
-        """Forget contacts that were resolved before, and the mails about them."""
+        """Forget contacts that were over before, and the mails about them."""
         old = sa.select(contacts.c.contact_id).where(contacts.c.resolved_ms < before_ms)
         with store_errors():
             async with engine.begin() as connection:
@@ -121,7 +134,7 @@ class Intake:
         """All that these facts may ask for."""
         queued = [fact for fact in facts if isinstance(fact, ContactQueued)]
         resolved = [fact for fact in facts if isinstance(fact, ContactResolved)]
-        touched = [fact for fact in facts if isinstance(fact, (ContactQueued, MessageJoined, ContactResolved))]
+        touched = [fact for fact in facts if isinstance(fact, (ContactQueued, ContactResolved, *_JOINED, *_ENDED))]
         named = [(fact, plan.mail_address(fact.handle, fact.handles)) for fact in queued]
         ledger = Ledger()
         await ledger.load(
@@ -263,7 +276,13 @@ def _learn_address(ledger: Ledger, fact: ContactQueued) -> str | None:
     return address
 
 
-def _join(ledger: Ledger, fact: MessageJoined) -> None:
+def _end(ledger: Ledger, fact: ContactCancelled | ContactLapsed) -> None:
+    row = ledger.contacts.get(fact.contact_id)
+    if row is not None:
+        ledger.change_contact({**row, "resolved_ms": fact.at_ms})
+
+
+def _join(ledger: Ledger, fact: MessageJoined | ContactReturned) -> None:
     row = ledger.contacts.get(fact.contact_id)
     if fact.email_message_id is None or row is None:
         return

@@ -14,6 +14,7 @@ from libs.common.configuration.models import Configuration, Followup, Pool, Queu
 from libs.common.events import routing
 from libs.common.events.codec import decode_event, encode_record
 from libs.common.events.followup import FollowUpFailed, FollowUpScheduled, FollowUpSent, FollowUpSuppressed
+from libs.common.events.routing import ContactCancelled, ContactLapsed
 from libs.common.ids import new_id
 from libs.common.log.memory import MemoryLog
 from libs.common.log.port import EventLog
@@ -153,21 +154,25 @@ async def test_a_contact_is_acknowledged_and_asked_afterwards_once(world: World)
     assert len(await world.events(FollowUpScheduled)) == 2
 
 
-async def test_only_contacts_resolved_long_ago_are_forgotten(world: World) -> None:
-    open_one, old, fresh = a_contact_queued(1), a_contact_queued(2), a_contact_queued(3)
+async def test_only_contacts_that_were_over_long_ago_are_forgotten(world: World) -> None:
+    open_one, old, fresh, cancelled, left = (a_contact_queued(number) for number in range(1, 6))
     now_ms = SystemClock().now_ms()
     service = world.service()
     await service.migrate()
-    await world.publish(open_one, old, fresh)
+    await world.publish(open_one, old, fresh, cancelled, left)
     await world.publish(a_contact_resolved(old.contact_id), a_contact_resolved(fresh.contact_id, at_ms=now_ms))
+    await world.publish(
+        ContactCancelled(pool=old.pool, at_ms=old.at_ms, contact_id=cancelled.contact_id, by="sara"),
+        ContactLapsed(pool=old.pool, at_ms=old.at_ms, contact_id=left.contact_id),
+    )
     follower = await service.projection.open(ROUTING_EVENTS)
     while await follower.turn():
         pass
     await follower.close()
     await service.intake.forget(service.engine, before_ms=now_ms - 1_000)
     async with reading(service.engine) as connection:
-        left = (await connection.execute(sa.select(contacts.c.contact_id))).scalars().all()
-    assert set(left) == {open_one.contact_id, fresh.contact_id}
+        kept = (await connection.execute(sa.select(contacts.c.contact_id))).scalars().all()
+    assert set(kept) == {open_one.contact_id, fresh.contact_id}
     await service.close()
 
 
