@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -120,13 +120,22 @@ class PostgresPlain:
             await self._ask(lambda: self._connection.executemany(_numbered(sql), rows))
 
     async def _ask(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        try:
+        with lost_connection(self._connection):
             return await ask()
-        except asyncpg.InterfaceError as error:
-            # Of a lost connection asyncpg says so in words alone.
-            if not self._connection.is_closed():
-                raise
-            raise StoreUnavailableError("the connection to the database is lost") from error
+
+
+@contextmanager
+def lost_connection(connection: asyncpg.Connection) -> Iterator[None]:
+    """Inside, what asyncpg says of a lost connection, in words alone, becomes StoreUnavailableError.
+
+    Around a whole transaction, too: its end fails in that way, and hides what was said first.
+    """
+    try:
+        yield
+    except asyncpg.InterfaceError as error:
+        if not connection.is_closed():
+            raise
+        raise StoreUnavailableError("the connection to the database is lost") from error
 
 
 class SqliteSessions:

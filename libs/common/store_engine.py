@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from libs.common.plain_sql import PlainSession, PostgresPlain, SqliteSessions
+from libs.common.plain_sql import PlainSession, PostgresPlain, SqliteSessions, lost_connection
 
 POOL_WAIT_S: Final = 10
 
@@ -43,8 +43,10 @@ class PostgresEngine(StoreEngine):
     @asynccontextmanager
     async def write_plain(self) -> AsyncIterator[PlainSession]:
         """See `StoreEngine`."""
-        async with self._driver() as driver, driver.transaction():
-            yield PostgresPlain(driver)
+        async with self._driver() as driver:
+            with lost_connection(driver):
+                async with driver.transaction():
+                    yield PostgresPlain(driver)
 
     @asynccontextmanager
     async def read_plain(self) -> AsyncIterator[PlainSession]:

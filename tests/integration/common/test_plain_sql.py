@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from libs.common.errors import StoreUnavailableError
-from libs.common.plain_sql import LIST_MAX
+from libs.common.plain_sql import LIST_MAX, PlainSession
 from libs.common.store import open_engine, run_migrations, store_errors
 from libs.common.store_engine import StoreEngine
 from tests.parts.postgres import PostgresServer
+from tests.support.waiting import eventually
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _ADD = "INSERT INTO cards (id, name) VALUES (?, ?)"
@@ -114,3 +115,44 @@ async def test_a_database_that_cannot_be_had_is_an_outage(tmp_path: Path) -> Non
     with pytest.raises(StoreUnavailableError), store_errors():
         await cards_of(engine)
     await engine.dispose()
+
+
+@pytest.mark.parametrize("when", ["before a statement", "before the end", "inside a statement"])
+async def test_a_connection_that_is_lost_in_a_transaction_is_an_outage(
+    postgres_server: PostgresServer, when: str
+) -> None:
+    # given a transaction on PostgreSQL
+    url = postgres_server.create_database(f"plain_{next(_numbers)}")
+    await run_migrations(url, MIGRATIONS, "cards_version")
+    engine = open_engine(url)
+
+    async def end_connection(pid: int) -> None:
+        async with engine.read_plain() as other:
+            await other.fetch("SELECT pg_terminate_backend(?)", pid)
+            await eventually(lambda: _is_gone(other, pid))
+
+    async def write() -> None:
+        async with engine.write_plain() as session:
+            [[pid]] = await session.fetch("SELECT pg_backend_pid()")
+            await session.execute(_ADD, "cus_1", "Anna")
+            if when == "inside a statement":
+                ending = asyncio.create_task(end_connection(pid))
+                try:
+                    await session.fetch("SELECT pg_sleep(60)")
+                finally:
+                    await ending
+            await end_connection(pid)
+            if when == "before a statement":
+                await session.execute(_ADD, "cus_2", "Luca")
+
+    # when the server ends its connection
+    with pytest.raises(StoreUnavailableError), store_errors():
+        await write()
+
+    # then nothing was written, and the next one gets another connection
+    assert await cards_of(engine) == []
+    await engine.dispose()
+
+
+async def _is_gone(session: PlainSession, pid: int) -> bool:
+    return not await session.fetch("SELECT 1 FROM pg_stat_activity WHERE pid = ?", pid)
