@@ -136,6 +136,10 @@ def lost_connection(connection: asyncpg.Connection) -> Iterator[None]:
         if not connection.is_closed():
             raise
         raise StoreUnavailableError("the connection to the database is lost") from error
+    except asyncpg.InternalClientError as error:
+        # It was lost while the driver was at work on it, and is of no use any more.
+        connection.terminate()
+        raise StoreUnavailableError("the connection to the database is lost") from error
 
 
 class SqliteSessions:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 
@@ -80,21 +80,29 @@ class Load:
 
     async def resolved_at_least(self, number: int) -> None:
         """Wait for so many contacts to be resolved."""
-        supervisor = Desk(self.stack, "sara", Role.SUPERVISOR)
+        async with _at_desk(self.stack) as supervisor:
 
-        async def done() -> bool:
-            self._failed()
-            found, cursor = 0, ""
-            while True:
-                page = await supervisor.call("GET", f"/v1/contacts?state=resolved&limit=100{cursor}")
-                body = page.json()
-                found += len(body["items"])
-                if not body["next_cursor"]:
-                    return found >= number
-                cursor = f"&cursor={body['next_cursor']}"
+            async def done() -> bool:
+                self._failed()
+                return await self._count_resolved(supervisor) >= number
 
-        await eventually(done, 120, 0.3)
-        await supervisor.close()
+            await eventually(done, 120, 0.3)
+
+    async def more_resolved(self, number: int) -> None:
+        """Wait for so many more contacts to be resolved than are now."""
+        async with _at_desk(self.stack) as supervisor:
+            now = await self._count_resolved(supervisor)
+        await self.resolved_at_least(min(now + number, self.contacts))
+
+    async def _count_resolved(self, supervisor: Desk) -> int:
+        found, cursor = 0, ""
+        while True:
+            page = await supervisor.call("GET", f"/v1/contacts?state=resolved&limit=100{cursor}")
+            body = page.json()
+            found += len(body["items"])
+            if not body["next_cursor"]:
+                return found
+            cursor = f"&cursor={body['next_cursor']}"
 
     async def all_resolved(self) -> None:
         """Wait until every contact that was accepted is resolved."""
@@ -121,6 +129,15 @@ class Load:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for desk in self.desks:
             await desk.close()
+
+
+@asynccontextmanager
+async def _at_desk(stack: Stack) -> AsyncIterator[Desk]:
+    supervisor = Desk(stack, "sara", Role.SUPERVISOR)
+    try:
+        yield supervisor
+    finally:
+        await supervisor.close()
 
 
 async def follow_up_in(stack: Stack, client: httpx.AsyncClient, contact: str, *states: str) -> dict:

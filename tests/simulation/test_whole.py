@@ -62,7 +62,7 @@ def test_the_storm_is_a_storm(tmp_path: Path, templates: Stores) -> None:
     """What the seeds are to withstand does happen in them."""
     happened: Counter[str] = Counter()
     with capture_logs():
-        for seed in range(7):
+        for seed in range(12):
             world = run_virtual(live(seed, tmp_path / str(seed), templates))
             happened += world.troubles.happened
             happened.update(mails=len(world.box.taken), stalls=world.stalls, crashes=world.crashes)
