@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from libs.common.events.inputs import AddNote, FinishWrapUp, ResolveContact
@@ -28,6 +32,8 @@ from services.agent_api.store.queries import (
 )
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], responses=PROBLEMS)
+
+MakeEvent = Callable[..., msgspec.Struct]
 
 Name = Annotated[str | None, Query(max_length=200)]
 
@@ -135,23 +141,9 @@ async def resolve_contact(
     key: IdempotencyKey = None,
 ) -> Response:
     """200 with the contact: resolved, or in wrap-up where its queue or channel has one. Supervisors resolve any contact of their pool."""
-    contact, _ = await visible_contact(parts, viewer, contact_id)
     asked = body or ResolveRequest()
-
-    def make(command_id: str, _asked_ms: int) -> Append:
-        event = ResolveContact(
-            pool=contact.pool,
-            command_id=command_id,
-            agent_id=viewer.id,
-            supervising=viewer.supervises,
-            contact_id=contact_id,
-            disposition=asked.disposition,
-            summary=asked.summary,
-            follow_up=asked.follow_up,
-        )
-        return Append(stream=streams.ROUTING_INPUTS, key=contact.pool, event=event, subject=contact_id)
-
-    return answer_of(await carry_out(parts, viewer, key, "resolve-contact", contact_id, asked, make))
+    event = partial(ResolveContact, disposition=asked.disposition, summary=asked.summary, follow_up=asked.follow_up)
+    return await command_contact(parts, viewer, contact_id, key, "resolve-contact", asked, event)
 
 
 @router.post(
@@ -161,19 +153,26 @@ async def finish_wrap_up(
     parts: ServiceParts, viewer: AnyViewer, contact_id: str, key: IdempotencyKey = None
 ) -> Response:
     """200 with the contact, resolved."""
+    return await command_contact(parts, viewer, contact_id, key, "finish-wrap-up", None, FinishWrapUp)
+
+
+async def command_contact(
+    parts: Parts, viewer: Viewer, contact_id: str, key: str | None, kind: str, body: BaseModel | None, event: MakeEvent
+) -> Response:
+    """Let the router carry `event` out on a contact that the viewer sees, and answer with what became of it."""
     contact, _ = await visible_contact(parts, viewer, contact_id)
 
     def make(command_id: str, _asked_ms: int) -> Append:
-        event = FinishWrapUp(
+        command = event(
             pool=contact.pool,
             command_id=command_id,
             agent_id=viewer.id,
             supervising=viewer.supervises,
             contact_id=contact_id,
         )
-        return Append(stream=streams.ROUTING_INPUTS, key=contact.pool, event=event, subject=contact_id)
+        return Append(stream=streams.ROUTING_INPUTS, key=contact.pool, event=command, subject=contact_id)
 
-    return answer_of(await carry_out(parts, viewer, key, "finish-wrap-up", contact_id, None, make))
+    return answer_of(await carry_out(parts, viewer, key, kind, contact_id, body, make))
 
 
 async def visible_contact(parts: Parts, viewer: Viewer, contact_id: str) -> ContactAndCustomer:

@@ -4,13 +4,10 @@ longer; and what supervisors do with any contact of their pool. The router decid
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from libs.common.events.inputs import (
@@ -26,9 +23,8 @@ from libs.common.events.inputs import (
     TransferContact,
     UnholdContact,
 )
-from libs.common.log import streams
-from services.agent_api.access import AnyViewer, ServiceParts, SupervisingViewer, Viewer
-from services.agent_api.commands import Append, IdempotencyKey, answer_of, carry_out
+from services.agent_api.access import AnyViewer, ServiceParts, SupervisingViewer
+from services.agent_api.commands import IdempotencyKey
 from services.agent_api.models import Contact
 from services.agent_api.models_handling import (
     AssignedContact,
@@ -39,32 +35,10 @@ from services.agent_api.models_handling import (
     ExtendRequest,
     TransferRequest,
 )
-from services.agent_api.parts import Parts
 from services.agent_api.problems import COMMANDED, PROBLEMS
-from services.agent_api.routes_contacts import visible_contact
+from services.agent_api.routes_contacts import command_contact
 
 router = APIRouter(prefix="/v1/contacts/{contact_id}", responses={**PROBLEMS, **COMMANDED})
-
-MakeEvent = Callable[..., msgspec.Struct]
-
-
-async def _command(
-    parts: Parts, viewer: Viewer, contact_id: str, key: str | None, kind: str, body: BaseModel | None, event: MakeEvent
-) -> Response:
-    """Let the router carry `event` out on a contact that the viewer sees, and answer with what became of it."""
-    contact, _ = await visible_contact(parts, viewer, contact_id)
-
-    def make(command_id: str, _asked_ms: int) -> Append:
-        command = event(
-            pool=contact.pool,
-            command_id=command_id,
-            agent_id=viewer.id,
-            supervising=viewer.supervises,
-            contact_id=contact_id,
-        )
-        return Append(stream=streams.ROUTING_INPUTS, key=contact.pool, event=command, subject=contact_id)
-
-    return answer_of(await carry_out(parts, viewer, key, kind, contact_id, body, make))
 
 
 @router.post("/transfer", response_model=Contact, tags=["contacts"], summary="Pass the contact on")
@@ -86,13 +60,13 @@ async def transfer_contact(
             text=body.note,
         )
 
-    return await _command(parts, viewer, contact_id, key, "transfer-contact", body, event)
+    return await command_contact(parts, viewer, contact_id, key, "transfer-contact", body, event)
 
 
 @router.post("/hold", response_model=Contact, tags=["contacts"], summary="Put the contact aside")
 async def hold_contact(parts: ServiceParts, viewer: AnyViewer, contact_id: str, key: IdempotencyKey = None) -> Response:
     """200 with the contact, held. It comes back to its agent when the customer writes, as soon as there is room for it."""
-    return await _command(parts, viewer, contact_id, key, "hold-contact", None, HoldContact)
+    return await command_contact(parts, viewer, contact_id, key, "hold-contact", None, HoldContact)
 
 
 @router.post("/resume", response_model=Contact, tags=["contacts"], summary="Go on with a held contact")
@@ -100,13 +74,13 @@ async def resume_contact(
     parts: ServiceParts, viewer: AnyViewer, contact_id: str, key: IdempotencyKey = None
 ) -> Response:
     """200 with the contact, active, also where the agent has no room for it any more."""
-    return await _command(parts, viewer, contact_id, key, "resume-contact", None, UnholdContact)
+    return await command_contact(parts, viewer, contact_id, key, "resume-contact", None, UnholdContact)
 
 
 @router.post("/pull", response_model=Contact, tags=["contacts"], summary="Take a waiting contact")
 async def pull_contact(parts: ServiceParts, viewer: AnyViewer, contact_id: str, key: IdempotencyKey = None) -> Response:
     """200 with the contact, active. Only out of a queue with `pull`, by somebody available who has the skills and room for it."""
-    return await _command(parts, viewer, contact_id, key, "pull-contact", None, PullContact)
+    return await command_contact(parts, viewer, contact_id, key, "pull-contact", None, PullContact)
 
 
 @router.post("/consult", response_model=Contact, tags=["contacts"], summary="Ask a colleague to look at the contact")
@@ -115,7 +89,7 @@ async def start_consult(
 ) -> Response:
     """200 with the contact. The colleague sees it in `consults` of the own work; it takes up no room, and stays with its agent."""
     event = partial(StartConsult, target_agent_id=body.agent)
-    return await _command(parts, viewer, contact_id, key, "start-consult", body, event)
+    return await command_contact(parts, viewer, contact_id, key, "start-consult", body, event)
 
 
 @router.delete("/consult", response_model=Contact, tags=["contacts"], summary="A colleague has looked at the contact")
@@ -129,7 +103,7 @@ async def end_consult(
     """200 with the contact. It ends by itself when the contact is passed on, taken back or resolved."""
     asked = ConsultRequest(agent=agent or viewer.id)
     event = partial(EndConsult, target_agent_id=asked.agent)
-    return await _command(parts, viewer, contact_id, key, "end-consult", asked, event)
+    return await command_contact(parts, viewer, contact_id, key, "end-consult", asked, event)
 
 
 @router.post("/wrap-up/extend", response_model=Contact, tags=["contacts"], summary="Finish up for longer")
@@ -138,7 +112,7 @@ async def extend_wrap_up(
 ) -> Response:
     """200 with the contact and its new end of wrap-up, at most a day from now."""
     event = partial(ExtendWrapUp, by_ms=body.by_ms)
-    return await _command(parts, viewer, contact_id, key, "extend-wrap-up", body, event)
+    return await command_contact(parts, viewer, contact_id, key, "extend-wrap-up", body, event)
 
 
 @router.post("/assign", response_model=AssignedContact, tags=["supervision"], summary="Give the contact to an agent")
@@ -147,7 +121,7 @@ async def assign_contact(
 ) -> Response:
     """200 with the contact, which is this agent's from now on, wherever it stood, and with a warning where that is beyond capacity."""
     event = partial(AssignContact, target_agent_id=body.agent)
-    return await _command(parts, viewer, contact_id, key, "assign-contact", body, event)
+    return await command_contact(parts, viewer, contact_id, key, "assign-contact", body, event)
 
 
 @router.post("/requeue", response_model=Contact, tags=["supervision"], summary="Take the contact back from its agent")
@@ -155,7 +129,7 @@ async def requeue_contact(
     parts: ServiceParts, viewer: SupervisingViewer, contact_id: str, key: IdempotencyKey = None
 ) -> Response:
     """200 with the contact, which waits again in its old place; for a while it is not offered to the same agent."""
-    return await _command(parts, viewer, contact_id, key, "requeue-contact", None, RequeueContact)
+    return await command_contact(parts, viewer, contact_id, key, "requeue-contact", None, RequeueContact)
 
 
 @router.patch("", response_model=Contact, tags=["supervision"], summary="Change priority, skills or queue")
@@ -164,7 +138,7 @@ async def change_contact(
 ) -> Response:
     """200 with the contact. It acts at once: a waiting contact has a new place, an offer that may not suit any more is taken back."""
     event = partial(ChangeContact, priority=body.priority, skills=body.skills, queue=body.queue)
-    return await _command(parts, viewer, contact_id, key, "change-contact", body, event)
+    return await command_contact(parts, viewer, contact_id, key, "change-contact", body, event)
 
 
 @router.post("/cancel", response_model=Contact, tags=["supervision"], summary="End the contact without an answer")
@@ -178,4 +152,4 @@ async def cancel_contact(
     """200 with the contact, cancelled: no work for anybody, and no mail asks about it."""
     asked = body or CancelRequest()
     event = partial(CancelContact, reason=asked.reason)
-    return await _command(parts, viewer, contact_id, key, "cancel-contact", asked, event)
+    return await command_contact(parts, viewer, contact_id, key, "cancel-contact", asked, event)

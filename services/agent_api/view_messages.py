@@ -11,12 +11,13 @@ from typing import Final
 
 import msgspec
 
-from libs.common.events import followup, inputs, outbound
+from libs.common.events import followup, inputs, outbound, routing
 from libs.common.events.message import Attachment, Message
 from services.agent_api.presentation import message_body
-from services.agent_api.store.rows import AttachmentRow, CommandRow, MessageRow, NoteRow, ReceiptRow
+from services.agent_api.store.rows import AttachmentRow, CommandRow, ContactRow, MessageRow, NoteRow, ReceiptRow
 from services.agent_api.store.workset import Workset
-from services.agent_api.view_frames import finish_command, note_down, show_contact, tell, tell_update
+from services.agent_api.view_customers import handles_in_order, join_card
+from services.agent_api.view_frames import finish_command, note_down, preview_of, show_contact, tell, tell_update
 
 # How far a message came. A later word replaces an earlier one; a failure is reported after the sending, a delivery disproves it.
 STATUS_RANKS: Final = {"queued": 0, "sent": 1, "failed": 2, "delivered": 3, "read": 4}
@@ -168,6 +169,39 @@ def attach(rows: Workset, message_id: str, contact_id: str) -> MessageRow | None
     row = rows.messages.change(message_id)
     row.contact_id = contact_id
     return row
+
+
+def join_message(
+    rows: Workset, contact: ContactRow, fact: routing.MessageJoined | routing.ContactReturned
+) -> MessageRow:
+    """The customer's further message, now part of this contact: it is shown first, and its handles belong to the customer's card."""
+    message = attach(rows, fact.message_id, fact.contact_id)
+    if message is None:
+        return rows.messages.put(
+            MessageRow(
+                message_id=fact.message_id,
+                direction="in",
+                at_ms=fact.at_ms,
+                status="received",
+                contact_id=fact.contact_id,
+                thread_id=contact.thread_id,
+                account=contact.account,
+                channel=contact.channel,
+                handle=contact.handle,
+                email_message_id=fact.email_message_id,
+            )
+        )
+    contact.preview = preview_of(message)
+    card = join_card(
+        rows,
+        handles_in_order(message.handle, message.handles),
+        name=message.name,
+        attributes=message.attributes,
+        at_ms=message.at_ms,
+    )
+    if contact.customer_id is None and card is not None:
+        contact.customer_id = card.customer_id
+    return message
 
 
 def _keep_message(rows: Workset, message: Message) -> None:

@@ -30,7 +30,7 @@ from services.agent_api.view_frames import (
     tell_update,
     touch_queue,
 )
-from services.agent_api.view_messages import attach
+from services.agent_api.view_messages import attach, join_message
 from services.agent_api.view_work import WORK_FOLDS
 
 
@@ -103,33 +103,7 @@ def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -
 
 def _message_joined(rows: Workset, fact: routing.MessageJoined, entry_id: str) -> None:
     contact = contact_of(rows, fact)
-    message = attach(rows, fact.message_id, fact.contact_id)
-    if message is None:
-        message = rows.messages.put(
-            MessageRow(
-                message_id=fact.message_id,
-                direction="in",
-                at_ms=fact.at_ms,
-                status="received",
-                contact_id=fact.contact_id,
-                thread_id=contact.thread_id,
-                account=contact.account,
-                channel=contact.channel,
-                handle=contact.handle,
-                email_message_id=fact.email_message_id,
-            )
-        )
-    else:
-        contact.preview = preview_of(message)
-        card = join_card(
-            rows,
-            handles_in_order(message.handle, message.handles),
-            name=message.name,
-            attributes=message.attributes,
-            at_ms=message.at_ms,
-        )
-        if contact.customer_id is None and card is not None:
-            contact.customer_id = card.customer_id
+    message = join_message(rows, contact, fact)
     note_down(rows, entry_id, contact.contact_id, "message.received", at_ms=fact.at_ms, message_id=fact.message_id)
     tell(
         rows,

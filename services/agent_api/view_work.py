@@ -9,19 +9,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from libs.common.events import routing
-from services.agent_api.store.rows import ContactRow, MessageRow
+from services.agent_api.store.rows import ContactRow
 from services.agent_api.store.workset import Workset
 from services.agent_api.view_frames import (
     contact_of,
     end_consults,
     finish_command,
     note_down,
-    preview_of,
     show_contact,
     tell_update,
     touch_queue,
 )
-from services.agent_api.view_messages import attach
+from services.agent_api.view_messages import join_message
 
 
 def _relaxed(rows: Workset, fact: routing.ContactRelaxed, entry_id: str) -> None:
@@ -186,24 +185,7 @@ def _returned(rows: Workset, fact: routing.ContactReturned, entry_id: str) -> No
     contact = contact_of(rows, fact)
     contact.state = "queued"
     contact.queued_ms = fact.at_ms
-    message = attach(rows, fact.message_id, fact.contact_id)
-    if message is None:
-        message = rows.messages.put(
-            MessageRow(
-                message_id=fact.message_id,
-                direction="in",
-                at_ms=fact.at_ms,
-                status="received",
-                contact_id=fact.contact_id,
-                thread_id=contact.thread_id,
-                account=contact.account,
-                channel=contact.channel,
-                handle=contact.handle,
-                email_message_id=fact.email_message_id,
-            )
-        )
-    else:
-        contact.preview = preview_of(message)
+    join_message(rows, contact, fact)
     note_down(rows, entry_id, contact.contact_id, "contact.returned", at_ms=fact.at_ms, message_id=fact.message_id)
     touch_queue(rows, contact)
     tell_update(rows, contact, "returned", at_ms=fact.at_ms)

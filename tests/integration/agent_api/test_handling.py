@@ -308,11 +308,17 @@ async def test_a_customer_who_left_is_shown_and_comes_back(desk: Api) -> None:
     days = {"from": rfc3339(now_ms - 2 * 86_400_000), "to": rfc3339(now_ms + 86_400_000)}
     report = await sara.get("/v1/reports/service-level", **days)
     assert [line["abandoned"] for line in report["items"] if line["key"] == "orders"] == [1]
-    # and with the customer's next message it waits again
-    await desk.router.give(a_contact_received(2, message=a_message(2, thread_id=a_message(1).thread_id, text="Hello?")))
+    # and with the customer's next message, which tells a number too, it waits again
+    first = a_message(1)
+    again = a_message(
+        2, thread_id=first.thread_id, handle=first.handle, handles=(first.handle, "tel:+393331234567"), text="Hello?"
+    )
+    await desk.router.give(a_contact_received(2, message=again))
     await desk.caught_up()
     shown = await sara.get(f"/v1/contacts/{contact_id}")
     assert (shown["state"], shown["preview"]) == ("queued", "Hello?")
+    card = await sara.get(f"/v1/customers/{shown['customer']['id']}")
+    assert "tel:+393331234567" in str(card["handles"])
     messages = (await sara.get(f"/v1/contacts/{contact_id}/messages"))["items"]
     assert len(messages) == 2
     types = [entry["type"] for entry in await timeline(sara, contact_id)]
