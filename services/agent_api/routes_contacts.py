@@ -79,7 +79,7 @@ async def get_messages(
     after = decode_cursor(cursor, (int, str))
     async with parts.reading() as connection:
         rows = await list_messages(connection, contact_id, after=after, limit=limit)
-    return page(rows, limit, message_body, lambda row: (row.at_ms, row.message_id))
+    return page(rows, limit, message_body, lambda row: (row.at_ms, row.entry_id))
 
 
 @router.get("/{contact_id}/timeline", response_model=Page[TimelineEntry], summary="What happened, oldest first")

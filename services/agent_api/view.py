@@ -122,7 +122,7 @@ def fold(rows: Workset, reading: Reading) -> None:
     # Zeros in front, so that entries of one moment stand in the log's order.
     entry_id = f"{record.stream}/{record.partition}/{record.offset:012d}"
     if record.stream == streams.ROUTING_INPUTS:
-        fold_input(rows, reading.event, record.timestamp_ms)
+        fold_input(rows, reading.event, entry_id, record.timestamp_ms)
     elif record.stream == streams.ROUTING_EVENTS:
         if not isinstance(reading.event, routing.WriterStarted):
             fold_fact(rows, reading.event, entry_id)

@@ -46,10 +46,10 @@ COMMAND_KINDS: Final[dict[type, str]] = {
 SEND_MESSAGE: Final = "send-message"
 
 
-def fold_input(rows: Workset, event: inputs.AnyInput, at_ms: int) -> None:
+def fold_input(rows: Workset, event: inputs.AnyInput, entry_id: str, at_ms: int) -> None:
     """Keep what an input says in words. What it causes is told by the facts."""
     if isinstance(event, inputs.ContactReceived):
-        _keep_message(rows, event.message)
+        _keep_message(rows, event.message, entry_id)
     elif isinstance(event, inputs.Command):
         _keep_command(rows, event.command_id, event.agent_id, COMMAND_KINDS[type(event)], at_ms)
         if isinstance(event, inputs.AddNote | inputs.TransferContact):
@@ -82,6 +82,7 @@ def fold_outbound(rows: Workset, event: outbound.AnyOutbound, entry_id: str) -> 
             message_id=event.message_id,
             direction="out",
             at_ms=event.requested_ms,
+            entry_id=entry_id,
             status="queued" if known is None else known.status,
             failure=None if known is None else known.failure,
             provider_id=None if known is None else known.provider_id,
@@ -127,7 +128,7 @@ def fold_delivery(rows: Workset, event: outbound.AnyDelivery, entry_id: str) -> 
     provider_id = event.provider_id
     message_id = event.message_id
     if isinstance(event, outbound.MessageSent) or (isinstance(event, outbound.MessageFailed) and event.contact_id):
-        _expect_message(rows, event)
+        _expect_message(rows, event, entry_id)
     if not message_id or rows.messages.get(message_id) is None:
         if isinstance(event, outbound.MessageSent) or event.account is None or provider_id is None:
             return
@@ -172,7 +173,7 @@ def attach(rows: Workset, message_id: str, contact_id: str) -> MessageRow | None
 
 
 def join_message(
-    rows: Workset, contact: ContactRow, fact: routing.MessageJoined | routing.ContactReturned
+    rows: Workset, contact: ContactRow, fact: routing.MessageJoined | routing.ContactReturned, entry_id: str
 ) -> MessageRow:
     """The customer's further message, now part of this contact: it is shown first, and its handles belong to the customer's card."""
     message = attach(rows, fact.message_id, fact.contact_id)
@@ -182,6 +183,7 @@ def join_message(
                 message_id=fact.message_id,
                 direction="in",
                 at_ms=fact.at_ms,
+                entry_id=entry_id,
                 status="received",
                 contact_id=fact.contact_id,
                 thread_id=contact.thread_id,
@@ -204,7 +206,7 @@ def join_message(
     return message
 
 
-def _keep_message(rows: Workset, message: Message) -> None:
+def _keep_message(rows: Workset, message: Message, entry_id: str) -> None:
     known = rows.messages.get(message.id)
     if known is not None and known.content_known:
         return  # The same message delivered again.
@@ -213,6 +215,7 @@ def _keep_message(rows: Workset, message: Message) -> None:
             message_id=message.id,
             direction="in",
             at_ms=_in_range(message.occurred_ms or message.received_ms),
+            entry_id=entry_id,
             status="received",
             contact_id=None if known is None else known.contact_id,
             thread_id=message.thread_id,
@@ -264,7 +267,7 @@ def _status_of(
     return ("delivered" if isinstance(event, outbound.MessageDelivered) else "read"), None
 
 
-def _expect_message(rows: Workset, event: outbound.MessageSent | outbound.MessageFailed) -> None:
+def _expect_message(rows: Workset, event: outbound.MessageSent | outbound.MessageFailed, entry_id: str) -> None:
     """The row of a message whose text was not read yet."""
     if event.message_id and rows.messages.get(event.message_id) is None:
         rows.messages.put(
@@ -272,6 +275,7 @@ def _expect_message(rows: Workset, event: outbound.MessageSent | outbound.Messag
                 message_id=event.message_id,
                 direction="out",
                 at_ms=event.at_ms,
+                entry_id=entry_id,
                 status="queued",
                 contact_id=event.contact_id,
                 thread_id=event.thread_id or "",

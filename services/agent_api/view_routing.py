@@ -49,6 +49,7 @@ def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -
                 message_id=fact.message_id,
                 direction="in",
                 at_ms=fact.received_ms,
+                entry_id=entry_id,
                 status="received",
                 contact_id=fact.contact_id,
                 thread_id=fact.thread_id,
@@ -103,7 +104,7 @@ def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -
 
 def _message_joined(rows: Workset, fact: routing.MessageJoined, entry_id: str) -> None:
     contact = contact_of(rows, fact)
-    message = join_message(rows, contact, fact)
+    message = join_message(rows, contact, fact, entry_id)
     note_down(rows, entry_id, contact.contact_id, "message.received", at_ms=fact.at_ms, message_id=fact.message_id)
     tell(
         rows,

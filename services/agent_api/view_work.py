@@ -185,7 +185,7 @@ def _returned(rows: Workset, fact: routing.ContactReturned, entry_id: str) -> No
     contact = contact_of(rows, fact)
     contact.state = "queued"
     contact.queued_ms = fact.at_ms
-    join_message(rows, contact, fact)
+    join_message(rows, contact, fact, entry_id)
     note_down(rows, entry_id, contact.contact_id, "contact.returned", at_ms=fact.at_ms, message_id=fact.message_id)
     touch_queue(rows, contact)
     tell_update(rows, contact, "returned", at_ms=fact.at_ms)

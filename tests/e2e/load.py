@@ -48,11 +48,12 @@ class Load:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to work."""
+        """Begin to work. The desks look first: what happened before a stream was opened is in its snapshot and not in its frames."""
+        self._tasks = [asyncio.create_task(desk.follow()) for desk in self.desks]
         for desk in self.desks:
+            await desk.frame("hello")
             await desk.become("available")
-        self._tasks = [asyncio.create_task(take_everything(desk)) for desk in self.desks]
-        self._tasks += [asyncio.create_task(desk.follow()) for desk in self.desks]
+        self._tasks += [asyncio.create_task(take_everything(desk)) for desk in self.desks]
         self._tasks.append(asyncio.create_task(self._write()))
 
     async def _write(self) -> None:

@@ -21,7 +21,7 @@ _OFFERS: Final = PlainTable(tables.offers, OfferRow)
 _OFFER: Final = f"{_OFFERS.select} WHERE offer_id = ?"
 _MESSAGES: Final = PlainTable(tables.messages, MessageRow)
 _LAST_INBOUND: Final = (
-    f"{_MESSAGES.select} WHERE contact_id = ? AND direction = 'in' ORDER BY at_ms DESC, message_id DESC LIMIT 1"
+    f"{_MESSAGES.select} WHERE contact_id = ? AND direction = 'in' ORDER BY at_ms DESC, entry_id DESC LIMIT 1"
 )
 
 

@@ -95,16 +95,16 @@ async def find_contact(connection: AsyncConnection, contact_id: str) -> ContactA
 async def list_messages(
     connection: AsyncConnection, contact_id: str, *, after: Sequence[Any] | None, limit: int
 ) -> list[MessageRow]:
-    """A contact's messages, oldest first, one more than `limit`. `after`: time and id of the last one seen."""
+    """A contact's messages, oldest first, one more than `limit`. `after`: time and entry of the last one seen."""
     columns = tables.messages.c
     query = (
         sa.select(tables.messages)
         .where(columns.contact_id == contact_id)
-        .order_by(columns.at_ms, columns.message_id)
+        .order_by(columns.at_ms, columns.entry_id)
         .limit(limit + 1)
     )
     if after is not None:
-        query = query.where(_behind(columns.at_ms, columns.message_id, after))
+        query = query.where(_behind(columns.at_ms, columns.entry_id, after))
     return [MessageRow(**row._mapping) for row in await connection.execute(query)]
 
 

@@ -102,6 +102,7 @@ class MessageRow:
     message_id: str
     direction: str
     at_ms: int
+    entry_id: str
     status: str
     contact_id: str | None = None
     thread_id: str = ""

@@ -212,6 +212,8 @@ messages = sa.Table(
     _text("name", optional=True),
     _id("agent_id", optional=True),
     _ms("at_ms"),
+    # Where the log has it: providers tell the time in whole seconds, the log tells what came first within one.
+    _text("entry_id"),
     _text("subject", optional=True),
     _text("text"),
     _text("language", optional=True),
@@ -226,7 +228,7 @@ messages = sa.Table(
     _handle("provider_id", optional=True),
     # False while (or because) the record with the content was not read: the facts know of the message, its text is not there.
     _flag("content_known"),
-    sa.Index("agent_messages_contact", "contact_id", "at_ms", "message_id"),
+    sa.Index("agent_messages_contact", "contact_id", "at_ms", "entry_id"),
     sa.Index("agent_messages_provider", "account", "provider_id"),
 )
 

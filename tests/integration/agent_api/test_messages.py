@@ -84,6 +84,29 @@ async def test_a_reply_becomes_part_of_the_customers_mail_thread(any_api: Api) -
     assert [message["direction"] for message in messages] == ["in", "in", "out"]
 
 
+async def test_messages_of_one_second_stand_in_the_order_in_which_they_came(any_api: Api) -> None:
+    # given what a customer wrote in one breath, dated by a provider that knows whole seconds
+    api = any_api
+    anna = await api.client()
+    said = [f"line {number}" for number in range(6)]
+    contact_id = await api.active_contact(1, text=said[0], occurred_ms=NOW_MS)
+    for text in said[1:]:
+        await api.router.receive(1, provider_id=f"in one second: {text}", text=text, occurred_ms=NOW_MS)
+    await api.caught_up()
+
+    # when it is read page by page
+    texts, cursor = [], ""
+    while True:
+        page = await anna.get(f"/v1/contacts/{contact_id}/messages?limit=4{cursor}")
+        texts += [message["text"] for message in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+
+    # then
+    assert texts == said
+
+
 async def test_only_whoever_has_the_contact_replies(api: Api) -> None:
     # given
     anna, bruno = await api.client(), await api.client("bruno")

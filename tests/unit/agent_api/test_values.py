@@ -70,7 +70,9 @@ def test_a_request_is_told_from_another_by_its_digest() -> None:
 
 
 def test_a_preview_is_one_short_line() -> None:
-    message = MessageRow(message_id="m", direction="in", at_ms=0, status="received", text="a\n\n b\t c " + "x" * 500)
+    message = MessageRow(
+        message_id="m", direction="in", at_ms=0, entry_id="", status="received", text="a\n\n b\t c " + "x" * 500
+    )
     preview = preview_of(message)
     assert preview.startswith("a b c x")
     assert len(preview) == 140
