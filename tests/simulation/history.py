@@ -9,11 +9,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from libs.common.events.codec import decode_envelope, decode_event
+from libs.common.events.pool import Calendar
 from libs.common.events.routing import (
+    CalendarsExtended,
     ConsultStarted,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
+    ContactChanged,
     ContactHeld,
     ContactLapsed,
     ContactQueued,
@@ -47,6 +50,7 @@ class Contact:
     """Where a contact stands: waiting, offered, with its agent, held by him (`frees_room`: taking up none), in wrap-up, or over."""
 
     channel: str
+    queue: str
     place: str = "waiting"
     agent: str | None = None
     offer: str | None = None
@@ -61,6 +65,10 @@ class PoolHistory:
     """What the facts say of one pool."""
 
     capacity: dict[str, dict[str, int]] = field(default_factory=dict)
+    shifts: dict[str, str | None] = field(default_factory=dict)
+    # The calendar of each queue whose contacts are offered in its hours alone.
+    hours: dict[str, str | None] = field(default_factory=dict)
+    calendars: dict[str, Calendar] = field(default_factory=dict)
     presence: dict[str, str] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     messages: Counter[str] = field(default_factory=Counter)
@@ -75,6 +83,10 @@ class PoolHistory:
             if contact.place in {"offered", "active", "held", "wrap-up"} and not contact.frees_room
         )
 
+    def is_open(self, calendar: str | None, at_ms: int) -> bool:
+        """Whether a calendar (None: one that never closes) is open by its spans."""
+        return calendar is None or any(begin <= at_ms < end for begin, end in self.calendars[calendar].spans)
+
 
 class History:
     """See the module."""
@@ -84,6 +96,7 @@ class History:
         self.terms = 0
         self.fenced = 0
         self.facts = 0
+        self.kinds: Counter[str] = Counter()
         self._fence = Fence(None)
         self._input = -1
         self._ids: set[str] = set()
@@ -106,6 +119,7 @@ class History:
         self._input = envelope.input_offset
         self._ids.add(envelope.id)
         self.facts += 1
+        self.kinds[getattr(fact, "cause", None) or type(fact).__name__] += 1
         pool = self.pools.setdefault(fact.pool, PoolHistory())
         try:
             _take(pool, fact)
@@ -126,14 +140,19 @@ def _take(pool: PoolHistory, fact: PoolFact) -> None:
         require(pool.commands[fact.command_id] == 1, f"command {fact.command_id} has a second effect")
     if isinstance(fact, PoolConfigured):
         pool.capacity = {agent.id: agent.capacity for agent in fact.agents}
+        pool.shifts = {agent.id: agent.shift for agent in fact.agents}
+        pool.hours = {queue.id: None if queue.offer_when_closed else queue.hours for queue in fact.queues}
+        pool.calendars = {calendar.id: calendar for calendar in fact.calendars}
         for agent in fact.agents:
             pool.presence.setdefault(agent.id, "offline")
+    elif isinstance(fact, CalendarsExtended):
+        pool.calendars.update((calendar.id, calendar) for calendar in fact.calendars)
     elif isinstance(fact, PresenceChanged):
         pool.presence[fact.agent_id] = fact.status
     elif isinstance(fact, ContactQueued):
         _count_message(pool, fact.message_id)
         require(fact.contact_id not in pool.contacts, f"contact {fact.contact_id} is queued again")
-        pool.contacts[fact.contact_id] = Contact(channel=fact.channel)
+        pool.contacts[fact.contact_id] = Contact(channel=fact.channel, queue=fact.queue)
     elif isinstance(fact, ContactReturned):
         _count_message(pool, fact.message_id)
         contact = _expect(pool, fact.contact_id, {"abandoned"})
@@ -204,7 +223,7 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
             fact.transfers == contact.transfers + 1, f"contact {fact.contact_id} is passed on {fact.transfers} times"
         )
         contact.place, contact.agent, contact.frees_room = "waiting", None, False
-        contact.transfers = fact.transfers
+        contact.transfers, contact.queue = fact.transfers, fact.queue
         if fact.barred_agent_id is not None:
             contact.barred[fact.barred_agent_id] = fact.barred_until_ms
         if fact.target_agent_id is not None:
@@ -225,6 +244,8 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
         _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
         require(fact.target_agent_id in pool.capacity, f"agent {fact.target_agent_id} is not there")
         require(fact.target_agent_id != fact.agent_id, f"agent {fact.agent_id} consults himself")
+    elif isinstance(fact, ContactChanged):
+        _expect(pool, fact.contact_id, {"waiting", "offered", "active", "held", "wrap-up"}).queue = fact.queue
     elif isinstance(fact, ContactAbandoned):
         contact = _expect(pool, fact.contact_id, {"waiting"})
         contact.place, contact.resumable_until_ms = "abandoned", fact.resumable_until_ms
@@ -251,6 +272,8 @@ def _offer(pool: PoolHistory, fact: OfferMade) -> None:
     room = pool.capacity.get(fact.agent_id, {}).get(contact.channel, 1)
     load = pool.load(fact.agent_id, contact.channel)
     require(fact.agent_id in pool.capacity, f"agent {fact.agent_id} is not there")
+    require(pool.is_open(pool.shifts[fact.agent_id], fact.at_ms), f"agent {fact.agent_id} is off shift")
+    require(pool.is_open(pool.hours.get(contact.queue), fact.at_ms), f"queue {contact.queue} is closed")
     require(load < room, f"agent {fact.agent_id} has {load} of {room} on {contact.channel} and is offered another")
     pool.offers[fact.offer_id] = fact.contact_id
     contact.place, contact.agent, contact.offer = "offered", fact.agent_id, fact.offer_id

@@ -17,6 +17,7 @@ from libs.common import ids
 from libs.common.events.inputs import (
     AcceptOffer,
     AddNote,
+    AgentsSeen,
     AnyInput,
     AssignContact,
     CancelContact,
@@ -134,12 +135,24 @@ class Agents:
         self._names = names
         self._queues = queues
         self._commands = 0
+        self._gone: set[str] = set()
         self.working = True
 
+    async def attend(self) -> None:
+        """The agents' service tells who is there, for as long as they are `working`; now and then it is not there itself."""
+        while self.working:
+            await asyncio.sleep(15 if self._world.rng.random() < 0.9 else 120)
+            there = tuple(sorted(set(self._names) - self._gone))
+            await self._world.send(AgentsSeen(pool=self._pool, agents=there))
+
     async def live(self, name: str) -> None:
-        """One agent's comings and goings."""
+        """One agent's comings and goings. Sometimes nothing is heard of him for a while, without a word."""
         rng = self._world.rng
         while self.working:
+            if rng.random() < 0.15:
+                self._gone.add(name)
+                await asyncio.sleep(rng.uniform(10, 150))
+                self._gone.discard(name)
             status = rng.choice(("available", "available", "available", "busy", "break", "offline"))
             await self._presence(name, status)
             await asyncio.sleep(rng.uniform(60, 900) if status == "available" else rng.uniform(5, 120))

@@ -53,7 +53,9 @@ def test_the_storm_is_a_storm() -> None:
             world = run_virtual(live(seed))
             happened.update(crashes=world.crashes, stalls=world.stalls)
             for history in world.histories.values():
+                happened.update(history.kinds)
                 happened.update(fenced=history.fenced, facts=history.facts, terms=history.terms)
     happened.update(str(line["event"]) for line in lines)
-    for kind in ("crashes", "stalls", "fenced", "deposed", "state dropped", "snapshot written", "partition released"):
+    weather = ("crashes", "stalls", "fenced", "deposed", "state dropped", "snapshot written", "partition released")
+    for kind in (*weather, "CalendarTurned", "ContactRelaxed", "vanished", "not-responding"):
         assert happened[kind], f"no seed had any: {kind}"

@@ -12,7 +12,20 @@ import random
 from collections.abc import Coroutine
 from typing import Any, get_args
 
-from libs.common.configuration.models import Agent, Configuration, Pool, PoolChannel, Queue, Routing, Rule, Strategy
+from pydantic import TypeAdapter
+
+from libs.common.configuration.calendars import WeeklyHours
+from libs.common.configuration.models import (
+    Agent,
+    Configuration,
+    Pool,
+    PoolChannel,
+    Queue,
+    Relaxation,
+    Routing,
+    Rule,
+    Strategy,
+)
 from libs.common.events.codec import encode_record
 from libs.common.events.inputs import AnyInput, TimeAdvanced
 from libs.common.http.health import Health
@@ -33,13 +46,23 @@ from tests.simulation.connection import CALM, STORM, Connection, Sky, Weather
 from tests.simulation.history import History, require
 from tests.simulation.people import Agents, Customers
 from tests.simulation.process import Process, outside, track_tasks
-from tests.simulation.virtual_loop import LoopClock
+from tests.simulation.virtual_loop import EPOCH_MS, LoopClock
 
 PARTITIONS = 2
 POOLS = ("care", "sales", "returns")  # The first and the last share a partition.
 QUEUES = ("quick", "slow")
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 _CATCH_UP_S = 3_600
+
+
+def a_rota(rng: random.Random) -> WeeklyHours | None:
+    """Hours that open and close by the minute around the time at which worlds begin; or none."""
+    if rng.random() < 0.5:
+        return None
+    begin = EPOCH_MS // 60_000 % 60
+    opened = (minute for minute in range(begin, 60) if rng.random() < 0.7)
+    spans = [f"22:{minute}-22:{minute + 1:02}" if minute < 59 else "22:59-23:00" for minute in opened]
+    return TypeAdapter(WeeklyHours).validate_python({"mon-sun": spans}) if spans else None
 
 
 def a_world_configuration(rng: random.Random) -> Configuration:
@@ -51,7 +74,10 @@ def a_world_configuration(rng: random.Random) -> Configuration:
         "email": PoolChannel(units=rng.choice((0, 40))),
     }
     routing = Routing(
-        offers_open_max=rng.choice((0, 1)), not_responding_after=rng.choice((1, 3)), flag_after_declines=2
+        offers_open_max=rng.choice((0, 1)),
+        not_responding_after=rng.choice((1, 3)),
+        flag_after_declines=2,
+        vanish_after_ms=rng.choice((0, 60_000)),
     )
     for pool in POOLS:
         queues[f"{pool}-quick"] = Queue(
@@ -60,6 +86,17 @@ def a_world_configuration(rng: random.Random) -> Configuration:
             offer_timeout_ms=10_000,
             strategy=rng.choice(STRATEGIES),
             prefer_last_agent_ms=rng.choice((0, 20_000)),
+            hours=a_rota(rng),
+            offer_when_closed=rng.random() < 0.2,
+            relax=rng.choice(
+                (
+                    (),
+                    (
+                        Relaxation(after_ms=20_000, lower={"italian": 1}),
+                        Relaxation(after_ms=45_000, drop=("italian",), widen=f"{pool}-slow"),
+                    ),
+                )
+            ),
         )
         queues[f"{pool}-slow"] = Queue(
             pool=pool,
@@ -79,6 +116,7 @@ def a_world_configuration(rng: random.Random) -> Configuration:
                 skills={"italian": rng.randint(1, 5), **rng.choice(({}, {"english": 2}))},
                 capacity={"email": rng.randint(1, 3), "webchat": rng.randint(0, 2)},
                 units=rng.choice((None, 100)),
+                shift=a_rota(rng),
             )
     return Configuration(
         pools={pool: Pool(channels=channels, routing=routing) for pool in POOLS},
@@ -212,6 +250,7 @@ class World:
         for pool in POOLS:
             self.customers[pool].writing = self.agents[pool].working = True
             self.start(self.customers[pool].write(), f"customers of {pool}")
+            self.start(self.agents[pool].attend(), f"attendance of {pool}")
             for number in range(4):
                 self.start(self.agents[pool].live(f"{pool}-agent{number}"), f"life of {pool}-agent{number}")
         if self.rng.random() < 0.5:
