@@ -11,22 +11,29 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from libs.common.events.inputs import (
     AcceptOffer,
     AnyInput,
     ContactReceived,
     CustomerLeft,
     FinishWrapUp,
+    HoldContact,
     RejectOffer,
     ResolveContact,
     SetPresence,
     TimeAdvanced,
+    TransferContact,
+    UnholdContact,
 )
 from libs.common.events.routing import (
     ContactAbandoned,
     ContactAssigned,
     ContactRequeued,
     ContactResolved,
+    ContactTransferred,
+    ContactUnheld,
     OfferMade,
     PoolFact,
     PresenceChanged,
@@ -43,12 +50,25 @@ _WAITING: Final = frozenset({ContactState.QUEUED, ContactState.OFFERED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Interlude:
+    """After `work_ms` of conversation the contact is put aside for `held_ms`, or passed on by `transfer`; exactly one of the two.
+
+    `by_customer`: what is put aside goes on because the customer writes, as soon as the agent has room; else the agent goes on.
+    """
+
+    work_ms: int
+    held_ms: int | None = None
+    by_customer: bool = False
+    transfer: TransferContact | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """A contact to come, and what will be true of it whoever takes it.
 
-    `handling_ms` is from being assigned to the end of the conversation, `wrap_up_ms` how soon after that the agent says that he is done
-    (None: when the wrap-up's time is over, or at once where it has no end). `patience_ms`: when the customer leaves if nobody has
-    taken the contact (None: never).
+    `handling_ms` is from being assigned, or from the end of the last of the `interludes`, to the end of the conversation, `wrap_up_ms`
+    how soon after that the agent says that he is done (None: when the wrap-up's time is over, or at once where it has no end).
+    `patience_ms`: when the customer leaves if nobody has taken the contact (None: never).
     """
 
     at_ms: int
@@ -56,6 +76,23 @@ class Arrival:
     handling_ms: int
     patience_ms: int | None = None
     wrap_up_ms: int | None = None
+    interludes: tuple[Interlude, ...] = ()
+
+
+@dataclass(slots=True)
+class _Course:
+    """How far a contact has come. `passed`: interludes behind it. `stretch`: what was to happen at the end of an earlier stretch of work
+    no longer does.
+    """
+
+    arrival: Arrival
+    passed: int = 0
+    stretch: int = 0
+
+    def interlude(self) -> Interlude | None:
+        """The one that comes next."""
+        interludes = self.arrival.interludes
+        return interludes[self.passed] if self.passed < len(interludes) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +160,7 @@ class Simulation:
         self._heap: Final[list[_Event]] = []
         self._scheduled = 0
         self._commands = 0
-        self._open: Final[dict[str, Arrival]] = {}
-        # Contact -> how often it was assigned: what was to happen at the end of an earlier assignment no longer does.
-        self._assignments: Final[dict[str, int]] = {}
+        self._open: Final[dict[str, _Course]] = {}
 
     def run(self) -> None:
         """From the first input to the end."""
@@ -173,7 +208,7 @@ class Simulation:
 
     def _arrive(self, arrival: Arrival) -> None:
         contact_id = arrival.event.contact_id
-        self._open[contact_id] = arrival
+        self._open[contact_id] = _Course(arrival)
         self._decide(arrival.event)
         # After what the arrival leads to at once: who is answered in the same moment has not left.
         if arrival.patience_ms is not None:
@@ -196,10 +231,39 @@ class Simulation:
         if offer.offer_id in self.state.offers:
             self._decide(RejectOffer(**self._by(offer.agent_id), offer_id=offer.offer_id))
 
-    def _resolve(self, assignment: tuple[str, str, int]) -> None:
-        contact_id, agent_id, number = assignment
-        if self._assignments.get(contact_id) == number:
+    def _end_stretch(self, stretch: tuple[str, str, int]) -> None:
+        contact_id, agent_id, number = stretch
+        course = self._open.get(contact_id)
+        if course is None or course.stretch != number:
+            return
+        interlude = course.interlude()
+        if interlude is None:
             self._decide(ResolveContact(**self._by(agent_id), contact_id=contact_id))
+            return
+        course.passed += 1
+        if interlude.transfer is None:
+            self._decide(HoldContact(**self._by(agent_id), contact_id=contact_id))
+        else:
+            passed_on = msgspec.structs.replace(interlude.transfer, **self._by(agent_id), contact_id=contact_id)
+            self._decide(passed_on)
+        contact = self.state.contacts[contact_id]
+        if contact.state is ContactState.HELD:
+            self._schedule(self.now_ms + (interlude.held_ms or 0), self._go_on, (stretch, interlude))
+        elif contact.state is ContactState.ACTIVE and course.stretch == number:
+            # Under other rules it cannot be passed on like this: whoever has it goes on.
+            self._begin_stretch(contact_id, agent_id)
+
+    def _go_on(self, put_aside: tuple[tuple[str, str, int], Interlude]) -> None:
+        (contact_id, agent_id, number), interlude = put_aside
+        course = self._open.get(contact_id)
+        if course is None or course.stretch != number:
+            return
+        if interlude.by_customer:
+            event = course.arrival.event
+            wrote = {"id": f"{event.message.id}/{course.passed}", "received_ms": self.now_ms, "occurred_ms": None}
+            self._decide(msgspec.structs.replace(event, message=msgspec.structs.replace(event.message, **wrote)))
+        else:
+            self._decide(UnholdContact(**self._by(agent_id), contact_id=contact_id))
 
     def _finish(self, wrap_up: WrapUpStarted) -> None:
         if wrap_up.contact_id in self.state.contacts:
@@ -229,19 +293,23 @@ class Simulation:
             self._schedule(self.now_ms + answer.delay_ms, self._accept if answer.accepts else self._reject, fact)
 
     def _follow_assignment(self, fact: ContactAssigned) -> None:
-        number = self._assignments.get(fact.contact_id, 0) + 1
-        self._assignments[fact.contact_id] = number
-        self._schedule(
-            self.now_ms + self._open[fact.contact_id].handling_ms,
-            self._resolve,
-            (fact.contact_id, fact.agent_id, number),
-        )
+        self._begin_stretch(fact.contact_id, fact.agent_id)
 
-    def _follow_requeue(self, fact: ContactRequeued) -> None:
-        self._assignments[fact.contact_id] += 1
+    def _follow_unheld(self, fact: ContactUnheld) -> None:
+        self._begin_stretch(fact.contact_id, fact.agent_id)
+
+    def _begin_stretch(self, contact_id: str, agent_id: str) -> None:
+        course = self._open[contact_id]
+        course.stretch += 1
+        interlude = course.interlude()
+        work_ms = course.arrival.handling_ms if interlude is None else interlude.work_ms
+        self._schedule(self.now_ms + work_ms, self._end_stretch, (contact_id, agent_id, course.stretch))
+
+    def _follow_requeue(self, fact: ContactRequeued | ContactTransferred) -> None:
+        self._open[fact.contact_id].stretch += 1
 
     def _follow_wrap_up(self, fact: WrapUpStarted) -> None:
-        wrap_up_ms = self._open[fact.contact_id].wrap_up_ms
+        wrap_up_ms = self._open[fact.contact_id].arrival.wrap_up_ms
         if fact.until_ms == _UNTIL_DONE:
             self._schedule(self.now_ms + (wrap_up_ms or 0), self._finish, fact)
         elif wrap_up_ms is not None and self.now_ms + wrap_up_ms < fact.until_ms:
@@ -253,13 +321,14 @@ class Simulation:
 
     def _follow_end(self, fact: ContactResolved | ContactAbandoned) -> None:
         del self._open[fact.contact_id]
-        self._assignments.pop(fact.contact_id, None)
 
 
 _FOLLOWING: Final[dict[type, Callable[[Simulation, Any], None]]] = {
     OfferMade: Simulation._follow_offer,
     ContactAssigned: Simulation._follow_assignment,
+    ContactUnheld: Simulation._follow_unheld,
     ContactRequeued: Simulation._follow_requeue,
+    ContactTransferred: Simulation._follow_requeue,
     WrapUpStarted: Simulation._follow_wrap_up,
     ContactResolved: Simulation._follow_end,
     ContactAbandoned: Simulation._follow_end,

@@ -14,11 +14,13 @@ from libs.common.events.routing import (
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
+    ContactHeld,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
     ContactReturned,
     ContactTransferred,
+    ContactUnheld,
     OfferExpired,
     OfferMade,
     OfferRejected,
@@ -34,7 +36,7 @@ _AVAILABLE: Final = "available"
 class Visit:
     """One contact's way through the pool. `assigned_ms`: when somebody had it for the first time; `left_ms`: the customer went first.
 
-    `agent_id`: who had it last; `held`: he has it still.
+    `agent_id`: who had it last; `held`: he has it still; `aside`: but has put it aside and has room for another one meanwhile.
     """
 
     contact_id: str
@@ -44,6 +46,7 @@ class Visit:
     due_ms: int
     agent_id: str | None = None
     held: bool = False
+    aside: bool = False
     assigned_ms: int | None = None
     resolved_ms: int | None = None
     left_ms: int | None = None
@@ -148,10 +151,27 @@ class Journal:
         self._change_hands(fact.agent_id, 1, fact.at_ms)
 
     def _requeue(self, fact: ContactRequeued | ContactTransferred) -> None:
-        visit = self.visits.get(fact.contact_id)
+        self._hand_over(fact.contact_id, fact.agent_id, fact.at_ms)
+
+    def _hand_over(self, contact_id: str, agent_id: str, at_ms: int) -> AgentTime:
+        """The agent has the contact no more. One that was put aside was not counted as in hand."""
+        visit = self.visits.get(contact_id)
+        aside = visit is not None and visit.aside
         if visit is not None:
-            visit.held = False
-        self._change_hands(fact.agent_id, -1, fact.at_ms)
+            visit.held = visit.aside = False
+        return self._change_hands(agent_id, 0 if aside else -1, at_ms)
+
+    def _put_aside(self, fact: ContactHeld) -> None:
+        visit = self.visits.get(fact.contact_id)
+        if visit is not None and fact.frees_room:
+            visit.aside = True
+            self._change_hands(fact.agent_id, -1, fact.at_ms)
+
+    def _go_on(self, fact: ContactUnheld) -> None:
+        visit = self.visits.get(fact.contact_id)
+        if visit is not None and visit.aside:
+            visit.aside = False
+            self._change_hands(fact.agent_id, 1, fact.at_ms)
 
     def _abandon(self, fact: ContactAbandoned) -> None:
         visit = self.visits.get(fact.contact_id)
@@ -165,10 +185,8 @@ class Journal:
 
     def _cancel(self, fact: ContactCancelled) -> None:
         if fact.agent_id is not None:
-            self._change_hands(fact.agent_id, -1, fact.at_ms)
+            self._hand_over(fact.contact_id, fact.agent_id, fact.at_ms)
         visit = self.visits.get(fact.contact_id)
-        if visit is not None:
-            visit.held = False
         if visit is not None and visit.assigned_ms is None:
             # It was no wish of a customer's that anybody failed to answer: a mistake, or spam.
             del self.visits[fact.contact_id]
@@ -178,10 +196,9 @@ class Journal:
         if visit is not None and not visit.held:
             self._resolve_waiting(visit, fact.at_ms)
             return
-        agent = self._change_hands(fact.agent_id, -1, fact.at_ms)
+        agent = self._hand_over(fact.contact_id, fact.agent_id, fact.at_ms)
         if visit is None:
             return
-        visit.held = False
         visit.resolved_ms = fact.at_ms
         if fact.at_ms >= self.from_ms and (self.to_ms is None or fact.at_ms < self.to_ms):
             agent.handled += 1
@@ -234,6 +251,8 @@ _FOLDS: Final[dict[type, Callable[[Journal, Any], None]]] = {
     ContactAssigned: Journal._assign,
     ContactRequeued: Journal._requeue,
     ContactTransferred: Journal._requeue,
+    ContactHeld: Journal._put_aside,
+    ContactUnheld: Journal._go_on,
     ContactAbandoned: Journal._abandon,
     ContactReturned: Journal._return,
     ContactCancelled: Journal._cancel,

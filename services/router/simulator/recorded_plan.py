@@ -15,7 +15,7 @@ import msgspec
 
 from libs.common.events.inputs import ConfigurePool, ExtendCalendars
 from services.router.simulator.distributions import Distribution, Fixed, Observed, stream
-from services.router.simulator.engine import Arrival
+from services.router.simulator.engine import Arrival, Interlude
 from services.router.simulator.plans import Habit, Plan, set_presence
 from services.router.simulator.poisson import a_contact
 from services.router.simulator.recording import Life, Recording
@@ -113,7 +113,16 @@ def _arrival(
         handling_ms=handling_ms,
         wrap_up_ms=life.wrap_up_ms,
         patience_ms=life.patience_ms,
+        interludes=tuple(_interlude(recording, interlude) for interlude in life.interludes),
     )
+
+
+def _interlude(recording: Recording, interlude: Interlude) -> Interlude:
+    """With what was asked for when it was passed on; where the input is gone, what became of it then."""
+    if interlude.transfer is None:
+        return interlude
+    asked = recording.transfers.get(interlude.transfer.command_id, interlude.transfer)
+    return replace(interlude, transfer=asked)
 
 
 def _habit(recording: Recording, agents: Sequence[str]) -> Habit:

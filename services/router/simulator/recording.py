@@ -13,15 +13,20 @@ from typing import Any, Final
 
 from libs.common.errors import PoisonError, RefusedError
 from libs.common.events.codec import decode_event
-from libs.common.events.inputs import ConfigurePool, ContactReceived, ExtendCalendars, SetPresence
+from libs.common.events.inputs import ConfigurePool, ContactReceived, ExtendCalendars, SetPresence, TransferContact
 from libs.common.events.routing import (
     CalendarsExtended,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
+    ContactHeld,
     ContactQueued,
+    ContactRequeued,
     ContactResolved,
     ContactReturned,
+    ContactTransferred,
+    ContactUnheld,
+    MessageJoined,
     OfferExpired,
     OfferMade,
     OfferRejected,
@@ -34,6 +39,7 @@ from libs.common.log.fence import Fence
 from libs.common.log.port import EventLog, Record
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, partition_of
 from services.router.origin import is_writer_started
+from services.router.simulator.engine import Interlude
 from services.router.simulator.journal import Journal
 from services.router.simulator.plans import set_presence
 from services.router.simulator.recorded_start import find_start
@@ -50,14 +56,31 @@ class NothingRecordedError(RefusedError):
 
 @dataclass(kw_only=True)
 class Life:
-    """What is recorded of one contact besides its visit. Times of its newest assignment."""
+    """What is recorded of one contact besides its visit.
+
+    `since_ms`: when its newest stretch of work began. `handling_ms` is the last stretch, `interludes` are what was between the stretches.
+    `held_ms`: since when it is put aside; `wrote_ms`: when its customer wrote meanwhile.
+    """
 
     queued: ContactQueued
-    assigned_ms: int | None = None
+    since_ms: int | None = None
+    held_ms: int | None = None
+    wrote_ms: int | None = None
+    interludes: list[Interlude] = field(default_factory=list)
     handling_ms: int | None = None
     wrap_up_from_ms: int | None = None
     wrap_up_ms: int | None = None
     patience_ms: int | None = None
+
+    def go_on(self, at_ms: int, *, by_customer: bool = False) -> None:
+        """Work goes on, or something else is done with it, where it was put aside; nothing otherwise."""
+        if self.held_ms is None or self.since_ms is None:
+            return
+        until_ms = self.wrote_ms if by_customer and self.wrote_ms is not None else at_ms
+        self.interludes.append(
+            Interlude(work_ms=self.held_ms - self.since_ms, held_ms=until_ms - self.held_ms, by_customer=by_customer)
+        )
+        self.since_ms, self.held_ms, self.wrote_ms = at_ms, None, None
 
 
 @dataclass(kw_only=True)
@@ -72,6 +95,8 @@ class Recording:
     presences: list[tuple[int, SetPresence]] = field(default_factory=list)
     lives: dict[str, Life] = field(default_factory=dict)
     received: dict[str, ContactReceived] = field(default_factory=dict)
+    # By command.
+    transfers: dict[str, TransferContact] = field(default_factory=dict)
     open_offers: dict[str, OfferMade] = field(default_factory=dict)
     delays: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     declined: Counter[str] = field(default_factory=Counter)
@@ -136,7 +161,43 @@ class Recording:
             self._answered(fact.offer_id, fact.at_ms)
         life = self.lives.get(fact.contact_id)
         if life is not None:
-            life.assigned_ms = fact.at_ms
+            life.since_ms = fact.at_ms
+
+    def _held(self, fact: ContactHeld) -> None:
+        life = self.lives.get(fact.contact_id)
+        if life is not None:
+            life.held_ms = fact.at_ms
+
+    def _joined(self, fact: MessageJoined) -> None:
+        life = self.lives.get(fact.contact_id)
+        if life is not None and life.held_ms is not None and life.wrote_ms is None:
+            life.wrote_ms = fact.at_ms
+
+    def _unheld(self, fact: ContactUnheld) -> None:
+        life = self.lives.get(fact.contact_id)
+        if life is not None:
+            life.go_on(fact.at_ms, by_customer=fact.cause == "customer")
+
+    def _requeued(self, fact: ContactRequeued) -> None:
+        """Whoever takes it next begins this stretch anew."""
+        life = self.lives.get(fact.contact_id)
+        if life is not None:
+            life.held_ms = life.wrote_ms = None
+
+    def _transferred(self, fact: ContactTransferred) -> None:
+        life = self.lives.get(fact.contact_id)
+        if life is None or life.since_ms is None:
+            return
+        life.go_on(fact.at_ms)
+        command = TransferContact(
+            pool=self.pool,
+            command_id=fact.command_id or "",
+            agent_id=fact.by,
+            contact_id=fact.contact_id,
+            queue=fact.queue,
+            target_agent_id=fact.target_agent_id,
+        )
+        life.interludes.append(Interlude(work_ms=fact.at_ms - life.since_ms, transfer=command))
 
     def _answered(self, offer_id: str, at_ms: int) -> None:
         offer = self.open_offers.pop(offer_id, None)
@@ -145,18 +206,20 @@ class Recording:
 
     def _wrapped_up(self, fact: WrapUpStarted) -> None:
         life = self.lives.get(fact.contact_id)
-        if life is not None and life.assigned_ms is not None:
-            life.handling_ms = fact.at_ms - life.assigned_ms
+        if life is not None and life.since_ms is not None:
+            life.go_on(fact.at_ms)
+            life.handling_ms = fact.at_ms - life.since_ms
             life.wrap_up_from_ms = fact.at_ms
 
     def _resolved(self, fact: ContactResolved) -> None:
         life = self.lives.get(fact.contact_id)
         if life is None:
             return
-        if life.assigned_ms is None:
+        if life.since_ms is None:
             del self.lives[fact.contact_id]  # Somebody who did not have it said that it is done.
         elif life.handling_ms is None:
-            life.handling_ms = fact.at_ms - life.assigned_ms
+            life.go_on(fact.at_ms)
+            life.handling_ms = fact.at_ms - life.since_ms
         elif life.wrap_up_from_ms is not None and fact.command_id is not None:
             life.wrap_up_ms = fact.at_ms - life.wrap_up_from_ms
 
@@ -174,6 +237,11 @@ _TAKES: Final[dict[type, Callable[[Recording, Any], None]]] = {
     ContactReturned: Recording._returned,
     ContactCancelled: Recording._cancelled,
     ContactAssigned: Recording._assigned,
+    ContactHeld: Recording._held,
+    ContactUnheld: Recording._unheld,
+    ContactRequeued: Recording._requeued,
+    ContactTransferred: Recording._transferred,
+    MessageJoined: Recording._joined,
     WrapUpStarted: Recording._wrapped_up,
     ContactResolved: Recording._resolved,
 }
@@ -210,6 +278,8 @@ async def read_recording(
                 continue  # It is among the dead letters and came to nothing.
             if isinstance(event, ContactReceived) and event.pool == pool:
                 recording.received.setdefault(event.message.id, event)
+            elif isinstance(event, TransferContact) and event.pool == pool:
+                recording.transfers.setdefault(event.command_id, event)
     return recording
 
 
