@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.parts.choice import say
+from tests.parts.part import Part
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _engine_listens() -> bool:
         return probe.connect_ex(path) == 0
 
 
-class ContainerPart:
+class ContainerPart(Part):
     """One container with one published port, which can be killed, started again, paused and removed."""
 
     def __init__(
