@@ -15,6 +15,7 @@ from libs.common.http.health import health_router
 from services.agent_api import (
     routes_contacts,
     routes_customers,
+    routes_directory,
     routes_handling,
     routes_messages,
     routes_metrics,
@@ -88,6 +89,7 @@ def create_app(parts: Parts, *, console: Path = CONSOLE) -> FastAPI:
         routes_handling,
         routes_messages,
         routes_customers,
+        routes_directory,
         routes_queues,
         routes_metrics,
         ws,

@@ -118,8 +118,15 @@ class ContactCustomer(BaseModel):
     handle: str
 
 
+class ContactFlag(BaseModel):
+    """Why somebody should look at a contact: `declined` by so many different agents."""
+
+    reason: str
+    agents: int
+
+
 class Contact(BaseModel):
-    """One piece of work for an agent."""
+    """One piece of work for an agent. `alternatives`: where there are any, all the skills of one of them are asked for."""
 
     id: str
     state: State
@@ -132,6 +139,8 @@ class Contact(BaseModel):
     agent: str | None
     priority: int
     skills: dict[str, int]
+    alternatives: list[dict[str, int]]
+    flag: ContactFlag | None
     subject: str | None
     preview: str
     language: str | None
@@ -260,79 +269,6 @@ class CustomerCard(BaseModel):
     first_seen_at: Time
     last_seen_at: Time
     contacts: list[Contact]
-
-
-class QueueState(BaseModel):
-    """How a queue stands. `expected_wait_ms` and `service_level` are null where nothing is known to compute them from."""
-
-    pool: str
-    id: str
-    waiting: int
-    offered: int
-    active: int
-    oldest_received_at: Time | None
-    oldest_wait_ms: int | None
-    target_ms: int | None
-    service_level: float | None
-    service_level_window_ms: int
-    expected_wait_ms: int | None
-
-
-class AgentState(BaseModel):
-    """An agent as supervisors see it. `load`: contacts at hand and offered, by channel."""
-
-    id: str
-    name: str
-    pool: str
-    role: str
-    presence: str
-    since: Time
-    skills: dict[str, int]
-    capacity: dict[str, int]
-    load: dict[str, int]
-
-
-class ThroughputMinute(BaseModel):
-    """What happened within one minute, which begins at `at`."""
-
-    at: Time
-    pool: str
-    queue: str
-    channel: str
-    received: int
-    assigned: int
-    resolved: int
-
-
-class Realtime(BaseModel):
-    """Throughput by minute, newest last."""
-
-    from_: Time = Field(alias="from")
-    to: Time
-    minutes: list[ThroughputMinute]
-
-
-class ServiceLevelLine(BaseModel):
-    """The contacts of one queue, channel or agent that were received in the time asked for."""
-
-    pool: str
-    key: str
-    received: int
-    answered: int
-    answered_within_target: int
-    overdue: int
-    abandoned: int
-    service_level: float | None
-    mean_wait_ms: int | None
-
-
-class ServiceLevelReport(BaseModel):
-    """How many contacts were answered within their target."""
-
-    from_: Time = Field(alias="from")
-    to: Time
-    by: Literal["queue", "channel", "agent"]
-    items: list[ServiceLevelLine]
 
 
 class Ticket(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -38,7 +38,7 @@ MakeEvent = Callable[..., msgspec.Struct]
 Name = Annotated[str | None, Query(max_length=200)]
 
 
-@router.get("", response_model=Page[Contact], summary="Contacts, newest first")
+@router.get("", response_model=Page[Contact], summary="Contacts")
 async def get_contacts(
     parts: ServiceParts,
     viewer: AnyViewer,
@@ -47,17 +47,31 @@ async def get_contacts(
     agent: Name = None,
     customer: Name = None,
     channel: Name = None,
+    flagged: Annotated[bool | None, Query(description="Whether somebody should look at it.")] = None,
+    order: Annotated[Literal["newest", "due"], Query(description="Newest first, or what is due earliest.")] = "newest",
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
 ) -> dict[str, Any]:
     """The contacts of the caller's pool that meet every condition."""
     wanted = ContactFilter(
-        pools=viewer.pools, state=state or (), queue=queue, agent=agent, customer=customer, channel=channel
+        pools=viewer.pools,
+        state=state or (),
+        queue=queue,
+        agent=agent,
+        customer=customer,
+        channel=channel,
+        flagged=flagged,
     )
+    by_due = order == "due"
     after = decode_cursor(cursor, (int, str))
     async with parts.reading() as connection:
-        rows = await list_contacts(connection, wanted, after=after, limit=limit)
-    return page(rows, limit, lambda row: contact_body(*row), lambda row: (row[0].received_ms, row[0].contact_id))
+        rows = await list_contacts(connection, wanted, after=after, limit=limit, earliest_due_first=by_due)
+
+    def key(row: ContactAndCustomer) -> tuple[int, str]:
+        contact, _ = row
+        return contact.due_ms if by_due else contact.received_ms, contact.contact_id
+
+    return page(rows, limit, lambda row: contact_body(*row), key)
 
 
 @router.get("/{contact_id}", response_model=Contact, summary="One contact")

@@ -11,10 +11,10 @@ from pydantic import AwareDatetime
 from libs.common.clock import rfc3339
 from libs.common.http.problem import FieldError, ProblemError
 from services.agent_api.access import AnyViewer, ServiceParts, SupervisingViewer
-from services.agent_api.models import Realtime, ServiceLevelReport
+from services.agent_api.models_numbers import Realtime, ServiceLevelReport
 from services.agent_api.problems import PROBLEMS
 from services.agent_api.store.statistics import AnswerCounts, Grouping, count_answers, list_throughput
-from services.agent_api.store.workset import MINUTE_MS
+from services.agent_api.store.workset import COUNTERS, MINUTE_MS
 
 REPORT_MS_MAX: Final = 400 * 24 * 3_600_000
 REPORT_MS_DEFAULT: Final = 24 * 3_600_000
@@ -30,7 +30,10 @@ async def get_realtime(
     queue: Annotated[str | None, Query(max_length=200)] = None,
     channel: Annotated[str | None, Query(max_length=200)] = None,
 ) -> dict[str, Any]:
-    """Contacts received, assigned and resolved in each minute, by queue and channel. Minutes without any are left out."""
+    """Contacts received, assigned, resolved, abandoned and cancelled in each minute, by queue and channel.
+
+    Minutes without any are left out.
+    """
     now_ms = parts.clock.now_ms()
     from_ms = now_ms - now_ms % MINUTE_MS - (minutes - 1) * MINUTE_MS
     async with parts.reading() as connection:
@@ -44,9 +47,7 @@ async def get_realtime(
                 "pool": row.pool,
                 "queue": row.queue,
                 "channel": row.channel,
-                "received": row.received,
-                "assigned": row.assigned,
-                "resolved": row.resolved,
+                **{name: getattr(row, name) for name in COUNTERS},
             }
             for row in rows
         ],
@@ -91,6 +92,7 @@ def _line(pool: str, key: str, counts: AnswerCounts) -> dict[str, Any]:
         "answered_within_target": counts.answered_within_target,
         "overdue": counts.overdue,
         "abandoned": counts.abandoned,
+        "cancelled": counts.cancelled,
         "service_level": counts.service_level,
         "mean_wait_ms": counts.mean_wait_ms,
     }

@@ -11,7 +11,8 @@ from libs.common.clock import rfc3339
 from libs.common.http.problem import ProblemError
 from services.agent_api.access import ServiceParts, SupervisingViewer
 from services.agent_api.commands import IdempotencyKey
-from services.agent_api.models import AgentPresence, AgentState, Page, PresenceRequest, QueueState
+from services.agent_api.models import AgentPresence, Page, PresenceRequest
+from services.agent_api.models_numbers import AgentState, QueueState
 from services.agent_api.paging import LIMIT_DEFAULT, Cursor, Limit, decode_cursor, page
 from services.agent_api.problems import COMMANDED, PROBLEMS
 from services.agent_api.routes_work import set_presence
@@ -26,6 +27,7 @@ from services.agent_api.store.statistics import (
     list_agents,
     list_queues,
     recent_waits,
+    units_used,
 )
 from services.agent_api.view_queues import count_contacts, queue_body
 
@@ -63,6 +65,8 @@ async def get_queues(
             "service_level": None if answered is None else answered.service_level,
             "service_level_window_ms": SERVICE_LEVEL_WINDOW_MS,
             "expected_wait_ms": expected_wait_ms(counts[key].waiting, waits.get(key, []), EXPECTED_WAIT_WINDOW_MS),
+            "abandoned": 0 if answered is None else answered.abandoned,
+            "pull": row.pull,
         }
 
     left = [row for row in queues if after is None or (row.pool, row.queue) > (after[0], after[1])]
@@ -80,6 +84,7 @@ async def get_agents(
         load = await count_load(connection, [row.agent_id for row in rows])
 
     def show(row: AgentRow) -> dict[str, Any]:
+        there = load[row.agent_id]
         return {
             "id": row.agent_id,
             "name": row.name,
@@ -89,7 +94,8 @@ async def get_agents(
             "since": rfc3339(row.presence_ms),
             "skills": row.skills,
             "capacity": row.capacity,
-            "load": load.get(row.agent_id, {}),
+            "load": {channel: here.contacts for channel, here in there.items()},
+            "units": None if row.units is None else {"used": units_used(there, row.unit_costs), "capacity": row.units},
         }
 
     return page(rows, limit, show, lambda row: (row.agent_id,))

@@ -26,6 +26,7 @@ def configure_pool(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) 
                 priority=queue.priority,
                 offer_timeout_ms=queue.offer_timeout_ms or 0,
                 wrap_up_ms=queue.wrap_up_ms or 0,
+                pull=queue.pull,
                 changed=True if known is None else known.changed,
                 announced_ms=0 if known is None else known.announced_ms,
             )
@@ -35,6 +36,11 @@ def configure_pool(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) 
         # An agent that another pool has taken over is that pool's to configure.
         if agent_row.pool == fact.pool and agent_row.agent_id not in named_agents:
             rows.agents.change(agent_row.agent_id).active = False
+    costs = {
+        channel.id: [channel.units, 0 if channel.hold_frees_room else channel.units]
+        for channel in fact.channels
+        if channel.units
+    }
     for agent in fact.agents:
         known_agent = rows.agents.get(agent.id)
         rows.agents.put(
@@ -45,6 +51,8 @@ def configure_pool(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) 
                 role=agent.role,
                 skills=dict(agent.skills),
                 capacity=dict(agent.capacity),
+                units=agent.units,
+                unit_costs=None if agent.units is None else costs,
                 presence="offline" if known_agent is None else known_agent.presence,
                 presence_ms=fact.at_ms if known_agent is None else known_agent.presence_ms,
             )

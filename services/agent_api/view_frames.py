@@ -31,6 +31,46 @@ FRAME_TYPES: Final = (
 )
 
 
+# Every kind of entry that this view writes into a contact's history. The console has words for each of them, in every language.
+TIMELINE_TYPES: Final = (
+    "contact.queued",
+    "contact.requeued",
+    "contact.relaxed",
+    "contact.flagged",
+    "contact.assigned",
+    "contact.transferred",
+    "contact.held",
+    "contact.resumed",
+    "contact.changed",
+    "contact.consult-started",
+    "contact.consult-ended",
+    "contact.abandoned",
+    "contact.returned",
+    "contact.cancelled",
+    "contact.wrap-up-started",
+    "contact.wrap-up-extended",
+    "contact.resolved",
+    "offer.made",
+    "offer.rejected",
+    "offer.expired",
+    "offer.withdrawn",
+    "note.added",
+    "message.received",
+    "message.queued",
+    "message.sent",
+    "message.delivered",
+    "message.read",
+    "message.failed",
+    "acknowledgement.scheduled",
+    "acknowledgement.sent",
+    "acknowledgement.suppressed",
+    "acknowledgement.failed",
+    "follow-up.scheduled",
+    "follow-up.sent",
+    "follow-up.suppressed",
+    "follow-up.failed",
+)
+
 PREVIEW_CHARS: Final = 140
 
 

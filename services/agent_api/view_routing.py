@@ -79,6 +79,7 @@ def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -
             customer_id=None if card is None else card.customer_id,
             priority=fact.priority,
             skills=dict(fact.skills),
+            alternatives=list(fact.alternatives) or None,
             subject=fact.subject,
             preview=preview_of(message),
             language=fact.language,
@@ -199,6 +200,7 @@ def _offer_withdrawn(rows: Workset, fact: routing.OfferWithdrawn, entry_id: str)
 
 def _contact_flagged(rows: Workset, fact: routing.ContactFlagged, entry_id: str) -> None:
     contact = contact_of(rows, fact)
+    contact.flag = {"reason": fact.reason, "agents": fact.agents}
     note_down(
         rows,
         entry_id,

@@ -13,6 +13,7 @@ from services.agent_api.store.rows import ContactRow
 from services.agent_api.store.workset import Workset
 from services.agent_api.view_frames import (
     contact_of,
+    count,
     end_consults,
     finish_command,
     note_down,
@@ -26,7 +27,9 @@ from services.agent_api.view_messages import join_message
 def _relaxed(rows: Workset, fact: routing.ContactRelaxed, entry_id: str) -> None:
     contact = contact_of(rows, fact)
     contact.skills = dict(fact.skills)
-    note_down(rows, entry_id, contact.contact_id, "contact.relaxed", at_ms=fact.at_ms)
+    contact.alternatives = list(fact.alternatives) or None
+    note_down(rows, entry_id, contact.contact_id, "contact.relaxed", at_ms=fact.at_ms, step=fact.step)
+    tell_update(rows, contact, "relaxed", at_ms=fact.at_ms)
 
 
 def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str) -> None:
@@ -35,6 +38,7 @@ def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str)
     contact.state = "queued"
     contact.queue = fact.queue
     contact.skills = dict(fact.skills)
+    contact.alternatives = list(fact.alternatives) or None
     contact.transfers = fact.transfers
     contact.agent_id = None
     contact.assigned_ms = None
@@ -98,6 +102,7 @@ def _changed(rows: Workset, fact: routing.ContactChanged, entry_id: str) -> None
     touch_queue(rows, contact)
     contact.queue = fact.queue
     contact.skills = dict(fact.skills)
+    contact.alternatives = list(fact.alternatives) or None
     contact.priority = fact.priority
     contact.due_ms = fact.due_ms
     note_down(
@@ -132,6 +137,7 @@ def _cancelled(rows: Workset, fact: routing.ContactCancelled, entry_id: str) -> 
         by=fact.by,
         reason=fact.reason,
     )
+    count(rows, contact, "cancelled", at_ms=fact.at_ms)
     touch_queue(rows, contact)
     finish_command(rows, fact.command_id, "cancel-contact", show_contact(rows, contact), at_ms=fact.at_ms)
     tell_update(rows, contact, "cancelled", at_ms=fact.at_ms)
@@ -177,6 +183,7 @@ def _abandoned(rows: Workset, fact: routing.ContactAbandoned, entry_id: str) -> 
     contact = contact_of(rows, fact)
     contact.state = "abandoned"
     note_down(rows, entry_id, contact.contact_id, "contact.abandoned", at_ms=fact.at_ms, waited_ms=fact.waited_ms)
+    count(rows, contact, "abandoned", at_ms=fact.at_ms)
     touch_queue(rows, contact)
     tell_update(rows, contact, "abandoned", at_ms=fact.at_ms)
 

@@ -37,6 +37,7 @@ class ContactFilter:
     agent: str | None = None
     customer: str | None = None
     channel: str | None = None
+    flagged: bool | None = None
 
 
 ContactAndCustomer = tuple[ContactRow, CustomerRow | None]
@@ -58,15 +59,27 @@ def _contact_and_customer(row: sa.Row[Any]) -> ContactAndCustomer:
 
 
 async def list_contacts(
-    connection: AsyncConnection, wanted: ContactFilter, *, after: Sequence[Any] | None, limit: int
+    connection: AsyncConnection,
+    wanted: ContactFilter,
+    *,
+    after: Sequence[Any] | None,
+    limit: int,
+    earliest_due_first: bool = False,
 ) -> list[ContactAndCustomer]:
-    """Contacts, newest first, one more than `limit`. `after`: received_ms and contact id of the last one seen."""
+    """Contacts, one more than `limit`: newest first, or in the order in which they are due.
+
+    `after`: received_ms (or due_ms) and contact id of the last one seen.
+    """
     columns = tables.contacts.c
-    query = _contacts().order_by(columns.received_ms.desc(), columns.contact_id.desc()).limit(limit + 1)
+    time = columns.due_ms if earliest_due_first else columns.received_ms
+    order = (time, columns.contact_id) if earliest_due_first else (time.desc(), columns.contact_id.desc())
+    query = _contacts().order_by(*order).limit(limit + 1)
     if wanted.pools is not None:
         query = query.where(columns.pool.in_(sorted(wanted.pools)))
     if wanted.state:
         query = query.where(columns.state.in_(sorted(wanted.state)))
+    if wanted.flagged is not None:
+        query = query.where(columns.flag.is_not(None) if wanted.flagged else columns.flag.is_(None))
     for column, value in (
         (columns.queue, wanted.queue),
         (columns.agent_id, wanted.agent),
@@ -76,13 +89,7 @@ async def list_contacts(
         if value is not None:
             query = query.where(column == value)
     if after is not None:
-        received_ms, contact_id = after
-        query = query.where(
-            sa.or_(
-                columns.received_ms < received_ms,
-                sa.and_(columns.received_ms == received_ms, columns.contact_id < contact_id),
-            )
-        )
+        query = query.where(_behind(time, columns.contact_id, after, descending=not earliest_due_first))
     return [_contact_and_customer(row) for row in await connection.execute(query)]
 
 
@@ -124,8 +131,12 @@ async def list_timeline(
     return [TimelineRow(**row._mapping) for row in await connection.execute(query)]
 
 
-def _behind(time: sa.Column[Any], key: sa.Column[Any], after: Sequence[Any]) -> sa.ColumnElement[bool]:
+def _behind(
+    time: sa.Column[Any], key: sa.Column[Any], after: Sequence[Any], *, descending: bool = False
+) -> sa.ColumnElement[bool]:
     at_ms, last = after
+    if descending:
+        return sa.or_(time < at_ms, sa.and_(time == at_ms, key < last))
     return sa.or_(time > at_ms, sa.and_(time == at_ms, key > last))
 
 

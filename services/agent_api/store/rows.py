@@ -24,6 +24,7 @@ class QueueRow:
     priority: int = 0
     offer_timeout_ms: int = 0
     wrap_up_ms: int = 0
+    pull: bool = False
     active: bool = True
     changed: bool = False
     announced_ms: int = 0
@@ -31,7 +32,11 @@ class QueueRow:
 
 @dataclass(slots=True, kw_only=True)
 class AgentRow:
-    """An agent, as the newest configuration of its pool has it, with its presence."""
+    """An agent, as the newest configuration of its pool has it, with its presence.
+
+    `units`: how much all contacts together may use, None where they are not counted; `unit_costs`: by channel, what a contact uses while
+    it is at hand or offered, and what it uses while it is held.
+    """
 
     agent_id: str
     pool: str
@@ -39,6 +44,8 @@ class AgentRow:
     role: str = "agent"
     skills: dict[str, int] = field(default_factory=dict)
     capacity: dict[str, int] = field(default_factory=dict)
+    units: int | None = None
+    unit_costs: dict[str, list[int]] | None = None
     active: bool = True
     presence: str = "offline"
     presence_ms: int = 0
@@ -78,6 +85,10 @@ class ContactRow:
     transfers: int = 0
     # Who looks at it besides its agent; None while nobody does, so that an index finds the others.
     consults: list[str] | None = None
+    # Where not empty, all the skills of one of these are asked for, instead of `skills`.
+    alternatives: list[dict[str, int]] | None = None
+    # Why somebody should look at it (`reason`, and how many `agents` are behind it); stays once it was said.
+    flag: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -25,7 +26,7 @@ Grouping = Literal["queue", "channel", "agent"]
 @dataclass(slots=True, kw_only=True)
 class AnswerCounts:
     """Contacts received in some time. `overdue` are those that are not answered and past their due time, `abandoned` those whose customer
-    left before an agent had them and has not come back.
+    left before an agent had them and has not come back, `cancelled` those that were ended without an answer.
     """
 
     received: int = 0
@@ -33,6 +34,7 @@ class AnswerCounts:
     answered_within_target: int = 0
     overdue: int = 0
     abandoned: int = 0
+    cancelled: int = 0
     mean_wait_ms: int | None = None
 
     @property
@@ -65,6 +67,7 @@ async def count_answers(
             _count_where(within).label("within"),
             _count_where(overdue).label("overdue"),
             _count_where(columns.state == "abandoned").label("abandoned"),
+            _count_where(columns.state == "cancelled").label("cancelled"),
             sa.func.avg(columns.answered_ms - columns.received_ms).label("mean_wait_ms"),
         )
         .where(columns.received_ms >= from_ms, columns.received_ms < to_ms)
@@ -80,6 +83,7 @@ async def count_answers(
             answered_within_target=row.within,
             overdue=row.overdue,
             abandoned=row.abandoned,
+            cancelled=row.cancelled,
             mean_wait_ms=None if row.mean_wait_ms is None else max(0, round(row.mean_wait_ms)),
         )
         for row in await connection.execute(query)
@@ -141,19 +145,44 @@ async def list_agents(
     return [AgentRow(**row._mapping) for row in await connection.execute(query)]
 
 
-async def count_load(connection: AsyncConnection, agent_ids: list[str]) -> dict[str, dict[str, int]]:
+@dataclass(slots=True)
+class Load:
+    """What an agent has on one channel: at hand or offered, and held."""
+
+    at_hand: int = 0
+    held: int = 0
+
+    @property
+    def contacts(self) -> int:
+        """All of them."""
+        return self.at_hand + self.held
+
+
+async def count_load(connection: AsyncConnection, agent_ids: list[str]) -> defaultdict[str, dict[str, Load]]:
     """By agent and channel, how many contacts are with the agent or offered to the agent."""
     columns = tables.contacts.c
-    load: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    load: defaultdict[str, dict[str, Load]] = defaultdict(dict)
     for holder, states in ((columns.agent_id, ("active", "held", "wrap_up")), (columns.offered_to, ("offered",))):
         query = (
-            sa.select(holder, columns.channel, sa.func.count())
+            sa.select(holder, columns.channel, _count_where(columns.state == "held"), sa.func.count())
             .where(holder.in_(agent_ids), columns.state.in_(states))
             .group_by(holder, columns.channel)
         )
-        for agent_id, channel, number in await connection.execute(query):
-            load[agent_id][channel] = load[agent_id].get(channel, 0) + number
+        for agent_id, channel, held, number in await connection.execute(query):
+            there = load[agent_id].setdefault(channel, Load())
+            there.held += held
+            there.at_hand += number - held
     return load
+
+
+def units_used(load: Mapping[str, Load], unit_costs: Mapping[str, Sequence[int]] | None) -> int:
+    """The units that these contacts use: `unit_costs` says by channel what one at hand uses, and what one that is held."""
+    costs = unit_costs or {}
+    return sum(
+        there.at_hand * at_hand + there.held * held
+        for channel, there in load.items()
+        for at_hand, held in (costs.get(channel, (0, 0)),)
+    )
 
 
 async def list_throughput(

@@ -118,6 +118,8 @@ queues = sa.Table(
     _ms("priority"),
     _ms("offer_timeout_ms"),
     _ms("wrap_up_ms"),
+    # Whether agents may take a waiting contact by name.
+    _flag("pull"),
     _flag("active"),
     # Whether it changed since supervisors were last told, and when that was.
     _flag("changed"),
@@ -133,6 +135,9 @@ agents = sa.Table(
     _text("role"),
     _json("skills"),
     _json("capacity"),
+    # How much all contacts together may use (NULL: not counted), and what one of each channel uses: at hand, and held.
+    _ms("units", optional=True),
+    _json("unit_costs", optional=True),
     _flag("active"),
     _text("presence"),
     _ms("presence_ms"),
@@ -172,6 +177,9 @@ contacts = sa.Table(
     _text("summary", optional=True),
     _ms("transfers"),
     _json("consults", optional=True),
+    _json("alternatives", optional=True),
+    # Why somebody should look at it, see `ContactRow`.
+    _json("flag", optional=True),
     sa.Index("agent_contacts_order", "received_ms", "contact_id"),
     sa.Index("agent_contacts_pool", "pool", "state", "queue"),
     sa.Index("agent_contacts_agent", "agent_id", "state"),
@@ -339,6 +347,8 @@ throughput = sa.Table(
     _ms("received"),
     _ms("assigned"),
     _ms("resolved"),
+    _ms("abandoned"),
+    _ms("cancelled"),
 )
 
 credentials = sa.Table(

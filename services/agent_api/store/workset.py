@@ -32,6 +32,8 @@ from services.agent_api.store.shelves import Shelf, ShelfKind
 from services.agent_api.store.tables import ID_CHARS_MAX, clean_text
 
 MINUTE_MS = 60_000
+# What is counted by the minute.
+COUNTERS: Final = ("received", "assigned", "resolved", "abandoned", "cancelled")
 
 _QUEUES: Final = ShelfKind(tables.queues, QueueRow, ("pool", "queue"))
 _AGENTS: Final = ShelfKind(tables.agents, AgentRow, ("agent_id",))
@@ -54,10 +56,9 @@ _FRAMES: Final = PlainTable(tables.frames, FrameRow)
 _ADD_FRAMES: Final = inserting(_FRAMES.name, _FRAMES.names)
 _FORGET_RECEIPT: Final = "DELETE FROM agent_receipts WHERE account = ? AND provider_id = ?"
 _COUNT: Final = (
-    "INSERT INTO agent_throughput AS counted (minute_ms, pool, queue, channel, received, assigned, resolved)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (minute_ms, pool, queue, channel) DO UPDATE SET"
-    " received = counted.received + excluded.received, assigned = counted.assigned + excluded.assigned,"
-    " resolved = counted.resolved + excluded.resolved"
+    f"INSERT INTO agent_throughput AS counted (minute_ms, pool, queue, channel, {', '.join(COUNTERS)})"  # noqa: S608  # names of our own
+    f" VALUES (?, ?, ?, ?, {', '.join('?' * len(COUNTERS))}) ON CONFLICT (minute_ms, pool, queue, channel) DO UPDATE SET "
+    + ", ".join(f"{name} = counted.{name} + excluded.{name}" for name in COUNTERS)
 )
 
 
@@ -103,7 +104,7 @@ class Workset:
         self.timeline: list[TimelineRow] = []
         self.frames: list[FrameRow] = []
         self.throughput: dict[tuple[int, str, str, str], dict[str, int]] = defaultdict(
-            lambda: {"received": 0, "assigned": 0, "resolved": 0}
+            lambda: dict.fromkeys(COUNTERS, 0)
         )
         self.touched_queues: set[tuple[str, str]] = set()
         self.used_receipts: set[tuple[str, str]] = set()

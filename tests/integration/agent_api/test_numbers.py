@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from libs.common.clock import SystemClock
+from libs.common.events import routing
+from libs.common.events.pool import ChannelConfiguration
 from libs.common.http.auth import Role
-from libs.common.testing.builders import a_contact_assigned, a_contact_queued, a_contact_resolved
-from tests.support.agent_api import Api, problem_of
+from libs.common.testing.builders import a_contact_assigned, a_contact_queued, a_contact_resolved, a_queue, an_agent
+from tests.support.agent_api import Api, a_pool_configured, problem_of
 
 MINUTE_MS = 60_000
 
@@ -30,6 +34,8 @@ async def test_a_queue_of_which_nothing_is_known_says_so(api: Api) -> None:
         "service_level": None,
         "service_level_window_ms": 3_600_000,
         "expected_wait_ms": None,
+        "abandoned": 0,
+        "pull": False,
     }
 
 
@@ -135,3 +141,147 @@ async def test_throughput_is_counted_by_the_minute(any_api: Api) -> None:
     assert (await anna.get("/v1/metrics/realtime", channel="voice"))["minutes"] == []
     dario = await api.client("dario")
     assert (await dario.get("/v1/metrics/realtime"))["minutes"] == []
+
+
+async def test_what_ends_without_an_answer_is_counted(any_api: Api) -> None:
+    # given one contact that its customer left, one that was cancelled, one that waits
+    api = any_api
+    now_ms = SystemClock().now_ms()
+    sara = await api.client("sara", Role.SUPERVISOR)
+    for number in (1, 2, 3):
+        await api.router.tell(a_contact_queued(number, at_ms=now_ms, received_ms=now_ms, due_ms=now_ms + MINUTE_MS))
+    left, cancelled = (a_contact_queued(number).contact_id for number in (1, 2))
+    await api.router.tell(
+        routing.ContactAbandoned(
+            pool="care", at_ms=now_ms, contact_id=left, resumable_until_ms=now_ms + MINUTE_MS, waited_ms=1_000
+        ),
+        routing.ContactCancelled(pool="care", at_ms=now_ms, contact_id=cancelled, by="sara", reason="spam"),
+    )
+    await api.caught_up()
+
+    # when
+    minutes = (await sara.get("/v1/metrics/realtime"))["minutes"]
+    report = await sara.get("/v1/reports/service-level")
+    (queue,) = (await sara.get("/v1/queues"))["items"]
+
+    # then each is counted once, in its minute and in the report
+    assert sum(minute["abandoned"] for minute in minutes) == 1
+    assert sum(minute["cancelled"] for minute in minutes) == 1
+    (line,) = report["items"]
+    assert (line["received"], line["abandoned"], line["cancelled"]) == (3, 1, 1)
+    assert (queue["waiting"], queue["abandoned"]) == (1, 1)
+
+
+async def test_an_agents_units_count_what_takes_up_room(any_api: Api) -> None:
+    # given a pool where a mail uses 10 units and none while it is held, and a call 100, held or not
+    api = any_api
+    channels = (
+        ChannelConfiguration(id="email", units=10),
+        ChannelConfiguration(id="voice", units=100, hold_frees_room=False),
+    )
+    agents = (an_agent("anna", units=300, capacity={"email": 9, "voice": 2}), an_agent("bruno"))
+    await api.router.tell(a_pool_configured(channels=channels, agents=agents))
+    for number, channel in ((1, "email"), (2, "email"), (3, "voice"), (4, "email")):
+        queued = a_contact_queued(number, channel=channel)
+        await api.router.tell(queued, a_contact_assigned(queued.contact_id))
+    now_ms = SystemClock().now_ms()
+    for number in (1, 3):
+        held = a_contact_queued(number).contact_id
+        await api.router.tell(
+            routing.ContactHeld(pool="care", at_ms=now_ms, contact_id=held, agent_id="anna", frees_room=number == 1)
+        )
+    await api.caught_up()
+
+    # when
+    sara = await api.client("sara", Role.SUPERVISOR)
+    agent = {item["id"]: item for item in (await sara.get("/v1/agents"))["items"]}
+
+    # then two mails at hand and a call on hold
+    assert agent["anna"]["units"] == {"used": 120, "capacity": 300}
+    assert agent["anna"]["load"] == {"email": 3, "voice": 1}
+    assert agent["bruno"]["units"] is None
+
+
+async def test_everybody_knows_the_queues_and_the_colleagues(any_api: Api) -> None:
+    # given a pool with two queues, of which one allows to take contacts by name, and a contact in it
+    api = any_api
+    queues = (a_queue("billing"), a_queue("orders", pull=True))
+    await api.router.tell(a_pool_configured(queues=queues))
+    await api.router.tell(a_contact_queued(1, queue="orders"))
+    await api.caught_up()
+    anna = await api.client("anna")
+
+    # when / then
+    assert (await anna.get("/v1/destinations"))["items"] == [
+        {"pool": "care", "id": "billing", "pull": False, "waiting": 0},
+        {"pool": "care", "id": "orders", "pull": True, "waiting": 1},
+    ]
+    first = await anna.get("/v1/colleagues", limit=2)
+    rest = await anna.get("/v1/colleagues", limit=2, cursor=first["next_cursor"])
+    found = [*first["items"], *rest["items"]]
+    assert [item["id"] for item in found] == ["anna", "bruno", "sara"]
+    assert found[0]["skills"] == {"orders": 4}
+    assert (found[2]["name"], found[2]["presence"], found[2]["role"]) == ("Sara Moretti", "offline", "supervisor")
+    # and of other pools nothing is known
+    dario = await api.client("dario")
+    assert (await dario.get("/v1/destinations"))["items"] == []
+    # and there is more than one page of queues
+    page = await anna.get("/v1/destinations", limit=1)
+    assert [item["id"] for item in page["items"]] == ["billing"]
+    page = await anna.get("/v1/destinations", limit=1, cursor=page["next_cursor"])
+    assert ([item["id"] for item in page["items"]], page["next_cursor"]) == (["orders"], None)
+
+
+async def test_contacts_are_listed_by_what_is_due_and_by_what_was_flagged(any_api: Api) -> None:
+    # given three waiting contacts whose order of arrival is not that of their due times, one of them flagged
+    api = any_api
+    start_ms = 1_700_000_000_000
+    for number, due_ms in ((1, 900), (2, 100), (3, 500)):
+        arrived_ms = start_ms + number
+        await api.router.tell(
+            a_contact_queued(number, at_ms=arrived_ms, received_ms=arrived_ms, due_ms=start_ms + due_ms)
+        )
+    ids = {number: a_contact_queued(number).contact_id for number in (1, 2, 3)}
+    await api.router.tell(
+        routing.ContactFlagged(pool="care", at_ms=start_ms, contact_id=ids[3], reason="declined", agents=3)
+    )
+    await api.caught_up()
+    anna = await api.client("anna")
+
+    async def listed(**question: Any) -> list[str]:
+        found: list[str] = []
+        cursor: dict[str, Any] = {}
+        while True:
+            page = await anna.get("/v1/contacts", limit=1, **question, **cursor)
+            found += [item["id"] for item in page["items"]]
+            if page["next_cursor"] is None:
+                return found
+            cursor = {"cursor": page["next_cursor"]}
+
+    # when / then
+    assert await listed() == [ids[3], ids[2], ids[1]]
+    assert await listed(order="due") == [ids[2], ids[3], ids[1]]
+    assert await listed(flagged="true") == [ids[3]]
+    assert await listed(flagged="false", order="due") == [ids[2], ids[1]]
+    assert (await anna.get(f"/v1/contacts/{ids[3]}"))["flag"] == {"reason": "declined", "agents": 3}
+
+
+async def test_a_contact_says_of_which_skills_one_set_is_enough(any_api: Api) -> None:
+    # given
+    api = any_api
+    either = ({"it": 3}, {"en": 4, "orders": 1})
+    await api.router.tell(a_contact_queued(1, alternatives=either))
+    await api.caught_up()
+    anna = await api.client("anna")
+    contact_id = a_contact_queued(1).contact_id
+    assert (await anna.get(f"/v1/contacts/{contact_id}"))["alternatives"] == list(either)
+
+    # when it has waited for so long that it asks for less
+    await api.router.tell(
+        routing.ContactRelaxed(pool="care", at_ms=SystemClock().now_ms(), contact_id=contact_id, step=1, skills={})
+    )
+    await api.caught_up()
+
+    # then
+    shown = await anna.get(f"/v1/contacts/{contact_id}")
+    assert (shown["skills"], shown["alternatives"]) == ({}, [])

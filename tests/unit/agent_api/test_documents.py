@@ -68,6 +68,8 @@ async def test_the_openapi_document_is_valid_and_names_every_route(tmp_path: Pat
         "GET /v1/attachments/{attachment_id}",
         "GET /v1/customers",
         "GET /v1/customers/{customer_id}",
+        "GET /v1/colleagues",
+        "GET /v1/destinations",
         "GET /v1/queues",
         "GET /v1/agents",
         "PUT /v1/agents/{agent_id}/presence",

@@ -7,7 +7,7 @@ import { everySecond, nowMs } from "./clock.js";
 import { drawComposer } from "./composer.js";
 import { h, keep, replace, say } from "./dom.js";
 import { drawHistory } from "./history.js";
-import { channelLabel, customerName, explainProblem, stateLabel, subjectOf } from "./labels.js";
+import { channelLabel, customerName, explainProblem, needsText, stateLabel, subjectOf } from "./labels.js";
 import { drawMessage, showMessage } from "./messages.js";
 import { notify } from "./notices.js";
 import { askHowItEnded } from "./resolve.js";
@@ -69,6 +69,7 @@ export function drawConversation(console, contactId) {
           channelLabel(contact.channel),
           h("span", {}, contact.queue),
           h("span", {}, customerName(contact)),
+          needsText(contact) && h("span", { title: t("asks-for") }, needsText(contact)),
           h("time", { datetime: contact.received_at, title: contact.received_at }, formatTime(contact.received_at)),
           contact.state === "wrap_up" && contact.wrap_up_until && h("span", { class: "until", data: { until: contact.wrap_up_until } }),
           contact.disposition && h("span", {}, contact.disposition),
@@ -125,7 +126,7 @@ export function drawConversation(console, contactId) {
   function showThread(messages, entries) {
     const atEnd = thread.scrollHeight - thread.scrollTop - thread.clientHeight < NEAR_END_PX;
     const notes = entries
-      .filter((entry) => entry.type === "note.added")
+      .filter((entry) => entry.data.note_id && entry.data.text)
       .map((entry) => ({ id: entry.data.note_id, direction: "note", at: entry.at, agent: entry.agent, text: entry.data.text, attachments: [] }));
     const items = [...messages, ...notes].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
     const newest = thread.lastElementChild?.dataset.key;

@@ -1,7 +1,7 @@
 // What happened to the open contact, line by line. Called by the conversation.
 
 import { h, keep, replace } from "./dom.js";
-import { explainOffer, explainReason } from "./labels.js";
+import { explainOffer, explainReason, skillsText } from "./labels.js";
 import { formatFully, formatTime, hasText, t } from "./words.js";
 
 /** `{element, show(entries)}`. */
@@ -27,7 +27,7 @@ function drawEntry(entry) {
     h(
       "span",
       {},
-      hasText(key) ? t(key, { agent: entry.agent ?? "" }) : entry.type,
+      hasText(key) ? t(key, { ...entry.data, agent: entry.agent ?? "" }) : entry.type,
       detailsOf(entry).map((text) => h("span", { class: "muted" }, ` ${text}`)),
       typeof reason === "object" && reason !== null && h("span", { class: "why muted" }, ` ${explainOffer(reason)}`),
     ),
@@ -39,8 +39,11 @@ function detailsOf({ type, data }) {
   const details = [];
   if (data.queue) details.push(data.queue);
   if (data.disposition) details.push(data.disposition);
-  if (data.cause) details.push(explainReason(data.cause));
+  if (data.priority) details.push(t("priority-of", { priority: data.priority }));
+  if (data.skills && Object.keys(data.skills).length > 0) details.push(skillsText(data.skills));
+  if (data.over_capacity) details.push(t("over-capacity"));
+  if (data.cause && type !== "contact.resumed") details.push(explainReason(data.cause));
   if (typeof data.reason === "string") details.push(explainReason(data.reason));
-  if (type === "note.added" && data.text) details.push(data.text);
+  if ((type === "note.added" || type === "contact.transferred") && data.text) details.push(data.text);
   return details;
 }

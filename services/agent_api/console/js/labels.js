@@ -88,3 +88,14 @@ export function explainProblem(problem) {
 export function explainReason(reason) {
   return hasText(`reason.${reason}`) ? t(`reason.${reason}`) : reason;
 }
+
+/** Skills with their levels: `orders 2, lang.it 3`. */
+export function skillsText(skills) {
+  return Object.entries(skills).map(([skill, level]) => `${skill} ${level}`).join(", ");
+}
+
+/** What a contact asks for: its skills, or one of several sets of them; null where it asks for nothing. */
+export function needsText(contact) {
+  if (contact.alternatives.length > 0) return contact.alternatives.map((skills) => skillsText(skills) || t("no-skills")).join(` ${t("or")} `);
+  return skillsText(contact.skills) || null;
+}
