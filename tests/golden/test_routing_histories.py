@@ -63,6 +63,7 @@ def test_the_histories_have_facts_of_every_kind() -> None:
         "ContactAbandoned",
         "ContactReturned",
         "ContactLapsed",
+        "WaitExpected",
         "WrapUpStarted",
         "WrapUpExtended",
         "ContactResolved",

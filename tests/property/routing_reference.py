@@ -24,6 +24,7 @@ from libs.common.events.routing import (
     OfferWithdrawn,
     PoolFact,
     PresenceChanged,
+    WaitExpected,
 )
 from services.router.core.entities import Agent, CalendarState, Contact
 from services.router.core.model import PoolState
@@ -36,6 +37,7 @@ def next_fact(state: PoolState, now_ms: int) -> PoolFact | None:
         or _next_eviction(state, now_ms)
         or _next_flag(state, now_ms)
         or _next_offer(state, now_ms)
+        or _next_told(state, now_ms)
     )
 
 
@@ -327,6 +329,58 @@ def _next_offer(state: PoolState, now_ms: int) -> OfferMade | None:
         if takers:
             return _offered(state, waiting, contact, takers, now_ms)
     return None
+
+
+def _next_told(state: PoolState, now_ms: int) -> WaitExpected | None:
+    """The first arrival of those who wait and were told nothing yet."""
+    untold = [contact for contact in state.contacts.values() if contact.state == "queued" and contact.untold]
+    if not untold:
+        return None
+    contact = min(untold, key=lambda c: c.sequence)
+    mine = [c for c in state.contacts.values() if c.state == "queued" and c.queue == contact.queue]
+    position = sum(c.rank <= contact.rank for c in mine)
+    return WaitExpected(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        position=position,
+        expected_wait_ms=_expected(state, contact.queue, position),
+    )
+
+
+def _expected(state: PoolState, queue_id: str, position: int) -> int | None:
+    """Until as many as `position` have come to agents or have gone, at the queue's measured pace with the agents there are."""
+    queue = state.queues.get(queue_id)
+    pace = state.paces.get(queue_id)
+    if queue is None or pace is None or pace.served < 2.5 * 65536:
+        return None
+    asked = [
+        {**queue.skills, **{s: max(level, queue.skills.get(s, 0)) for s, level in one.items()}} for one in queue.any_of
+    ]
+    agents = sum(
+        agent.presence == "available"
+        and not agent.removed
+        and on_shift(state, agent)
+        and any(
+            all(agent.skills.get(s, 0) >= level for s, level in needed.items()) for needed in asked or [queue.skills]
+        )
+        for agent in state.agents.values()
+    )
+    closed_ms = 0
+    if queue.hours is not None and not queue.offer_when_closed and not is_turned(state, queue.hours):
+        calendar = state.calendars[queue.hours]
+        begins = [max(begin, calendar.counted_ms) for begin, end in calendar.spans if end > calendar.counted_ms]
+        if not begins:
+            return None
+        closed_ms = max(0, min(begins) - state.now_ms)
+    if agents == 0:
+        return None
+    step = pace.duty_ms * 1000 * 65536 // (pace.served * agents)
+    if pace.left == 0:
+        return closed_ms + position * step // 1000
+    stay = pace.waited_ms * 1000 * 65536 // pace.left
+    waits = [0 if stay == 0 else 2 * step * stay // (2 * stay + 2 * ahead * step) for ahead in range(position)]
+    return closed_ms + sum(waits) // 1000
 
 
 def _in_hand(state: PoolState, agent: Agent) -> list[Contact]:

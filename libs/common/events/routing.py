@@ -102,6 +102,28 @@ class ContactRelaxed(Fact, frozen=True, kw_only=True, tag="centralino.contact.re
     relax_ms: int = 0
 
 
+class WaitExpected(Fact, frozen=True, kw_only=True, tag="centralino.contact.wait-expected.v1"):
+    """The contact could not be offered to anybody when it came. `position`: its place in its queue, 1 is next. `expected_wait_ms`: how
+    long it will probably wait from now on until an agent has it; None where too little is known. It is said once.
+    """
+
+    contact_id: str
+    position: int
+    expected_wait_ms: int | None = None
+
+
+class CustomerNotice(Fact, frozen=True, kw_only=True, tag="centralino.contact.customer-notice.v1"):
+    """The customer is to be told something about the contact, in `texts` (by language), where the channel allows it.
+
+    `cause`: `overflow`, `callback`. `notice`: tells several notices to one contact for one cause apart. Each is sent once.
+    """
+
+    contact_id: str
+    cause: str
+    texts: dict[str, str]
+    notice: int = 1
+
+
 class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joined.v1"):
     """A further message of the customer belongs to this open contact. One that is held comes back to its agent by it."""
 
@@ -395,6 +417,8 @@ PoolFact = (
     | CalendarTurned
     | ContactQueued
     | ContactRelaxed
+    | WaitExpected
+    | CustomerNotice
     | MessageJoined
     | OfferMade
     | OfferRejected

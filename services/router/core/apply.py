@@ -29,6 +29,7 @@ from libs.common.events.routing import (
     ContactReturned,
     ContactTransferred,
     ContactUnheld,
+    CustomerNotice,
     InputRefused,
     MessageJoined,
     NoteAdded,
@@ -40,6 +41,7 @@ from libs.common.events.routing import (
     PoolFact,
     PresenceChanged,
     PresenceConfirmed,
+    WaitExpected,
     WrapUpExtended,
     WrapUpStarted,
 )
@@ -59,6 +61,7 @@ from services.router.core.apply_contacts import (
     fold_requeue,
     fold_resolve,
     fold_return,
+    fold_tell,
     fold_transfer,
     fold_unhold,
     fold_wrap_up,
@@ -73,6 +76,7 @@ from services.router.core.apply_pool import (
     note_seen,
 )
 from services.router.core.model import PoolState
+from services.router.core.pace import PACED
 from services.router.core.timers import drop_stale_timers
 from services.router.core.transitions import IllegalFactError
 
@@ -84,7 +88,13 @@ def apply(state: PoolState, fact: PoolFact) -> None:
     now_ms = max(state.now_ms, fact.at_ms)
     if now_ms < state.index.now_ms:
         state.index.set_back(now_ms, state.contacts)
-    _FOLDS[type(fact)](state, fact)
+    follow_pace = PACED.get(type(fact))
+    if follow_pace is None:
+        _FOLDS[type(fact)](state, fact)
+    else:
+        before = state.contacts.get(getattr(fact, "contact_id", ""))
+        _FOLDS[type(fact)](state, fact)
+        follow_pace(state, before, now_ms)
     state.now_ms = now_ms
     state.index.forget_ended(now_ms)
     drop_stale_timers(state, now_ms)
@@ -96,7 +106,7 @@ def apply(state: PoolState, fact: PoolFact) -> None:
             note_seen(state, agent_id, now_ms)
 
 
-def _leave(state: PoolState, fact: NoteAdded | InputRefused) -> None:
+def _leave(state: PoolState, fact: NoteAdded | InputRefused | CustomerNotice) -> None:
     """Facts that only show in the command ids seen."""
 
 
@@ -106,6 +116,8 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     CalendarTurned: fold_turn_calendar,
     ContactQueued: fold_queue,
     ContactRelaxed: fold_relax,
+    WaitExpected: fold_tell,
+    CustomerNotice: _leave,
     MessageJoined: fold_join,
     OfferMade: fold_offer,
     OfferRejected: fold_end_offer,

@@ -21,6 +21,7 @@ from libs.common.events.routing import (
     ContactTransferred,
     ContactUnheld,
     MessageJoined,
+    WaitExpected,
     WrapUpExtended,
     WrapUpStarted,
 )
@@ -54,6 +55,8 @@ def fold_queue(state: PoolState, fact: ContactQueued) -> None:
         handle=fact.handle,
         relax_ms=fact.relax_ms,
         relax_from_ms=fact.received_ms,
+        waits_ms=max(state.now_ms, fact.at_ms),
+        untold=True,
     )
     state.arrivals += 1
     state.contacts[contact.id] = contact
@@ -99,16 +102,25 @@ def fold_flag(state: PoolState, fact: ContactFlagged) -> None:
     state.index.add_contact(flagged)
 
 
+def fold_tell(state: PoolState, fact: WaitExpected) -> None:
+    """It was said how long a waiting contact will probably wait."""
+    contact = contact_of(state, fact, None)
+    state.contacts[contact.id] = told = replace(contact, untold=False)
+    state.index.tell_contact(told)
+
+
 def fold_requeue(state: PoolState, fact: ContactRequeued) -> None:
     """An agent's contact waits again."""
     contact = contact_of(state, fact, fact.agent_id)
-    release(state, contact, _waiting(contact, fact.agent_id, fact.barred_until_ms), fact.at_ms)
+    at_ms = max(state.now_ms, fact.at_ms)
+    release(state, contact, _waiting(contact, fact.agent_id, fact.barred_until_ms, at_ms), fact.at_ms)
 
 
 def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
     """An agent's contact waits again, for others."""
     contact = contact_of(state, fact, fact.agent_id)
-    waiting = _waiting(contact, fact.barred_agent_id, fact.barred_until_ms)
+    at_ms = max(state.now_ms, fact.at_ms)
+    waiting = _waiting(contact, fact.barred_agent_id, fact.barred_until_ms, at_ms)
     waiting = replace(
         waiting,
         # Whom it is passed on to may have declined it before; now he is asked by name.
@@ -122,12 +134,12 @@ def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
         transfers=fact.transfers,
         relaxed=0,
         relax_ms=fact.relax_ms,
-        relax_from_ms=max(state.now_ms, fact.at_ms),
+        relax_from_ms=at_ms,
     )
     release(state, contact, waiting, fact.at_ms)
 
 
-def _waiting(contact: Contact, barred_agent_id: str | None, barred_until_ms: int) -> Contact:
+def _waiting(contact: Contact, barred_agent_id: str | None, barred_until_ms: int, at_ms: int) -> Contact:
     """The contact back in the queue, without whoever had it for a while."""
     declines = contact.declines
     if barred_agent_id is not None and barred_until_ms:
@@ -142,6 +154,7 @@ def _waiting(contact: Contact, barred_agent_id: str | None, barred_until_ms: int
         consults=(),
         frees_room=False,
         awaited=False,
+        waits_ms=at_ms,
     )
 
 
@@ -212,8 +225,9 @@ def fold_return(state: PoolState, fact: ContactReturned) -> None:
     contact = contact_of(state, fact, None)
     if contact.thread_id in state.index.threads:
         raise IllegalFactError(f"thread {contact.thread_id} has an open contact")
-    rearrange(state, contact, replace(contact, state=ContactState.QUEUED, resumable_until_ms=0))
-    state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
+    at_ms = max(state.now_ms, fact.at_ms)
+    rearrange(state, contact, replace(contact, state=ContactState.QUEUED, resumable_until_ms=0, waits_ms=at_ms))
+    state.messages.add(fact.message_id, at_ms)
 
 
 def fold_lapse(state: PoolState, fact: ContactLapsed) -> None:

@@ -26,7 +26,15 @@ def fold_offer(state: PoolState, fact: OfferMade) -> None:
     agent = agent_of(state, fact.agent_id)
     if fact.offer_id in state.offers:
         raise IllegalFactError(f"offer {fact.offer_id} is there already")
-    offered = replace(contact, state=ContactState.OFFERED, agent_id=fact.agent_id, offer_id=fact.offer_id)
+    waited = contact.waits_ms < max(state.now_ms, fact.at_ms)
+    offered = replace(
+        contact,
+        state=ContactState.OFFERED,
+        agent_id=fact.agent_id,
+        offer_id=fact.offer_id,
+        waits_ms=contact.waits_ms if waited else 0,
+        untold=False,
+    )
     offer = Offer(fact.offer_id, fact.contact_id, fact.agent_id, fact.expires_ms)
     state.offers_made += 1
     state.contacts[contact.id] = offered
@@ -50,8 +58,16 @@ def fold_end_offer(state: PoolState, fact: OfferRejected | OfferExpired | OfferW
         missed = 0 if isinstance(fact, OfferRejected) else agent_of(state, fact.agent_id).missed + 1
     elif fact.backoff_until_ms:
         declines = with_decline(declines, fact.agent_id, fact.backoff_until_ms, 0)
-    waiting = replace(contact, state=ContactState.QUEUED, agent_id=None, offer_id=None, declines=declines)
-    _forget_offer(state, fact.offer_id, fact.agent_id, _OUTCOMES[type(fact)], max(state.now_ms, fact.at_ms))
+    at_ms = max(state.now_ms, fact.at_ms)
+    waiting = replace(
+        contact,
+        state=ContactState.QUEUED,
+        agent_id=None,
+        offer_id=None,
+        declines=declines,
+        waits_ms=contact.waits_ms or at_ms,
+    )
+    _forget_offer(state, fact.offer_id, fact.agent_id, _OUTCOMES[type(fact)], at_ms)
     release(state, contact, waiting, fact.at_ms, missed=missed)
 
 
@@ -75,7 +91,9 @@ def fold_assign(state: PoolState, fact: ContactAssigned) -> None:
     if contact.offer_id != fact.offer_id:
         raise IllegalFactError(f"contact {contact.id} assigned by offer {fact.offer_id}, not {contact.offer_id}")
     agent = agent_of(state, fact.agent_id)
-    active = replace(contact, state=ContactState.ACTIVE, agent_id=fact.agent_id, offer_id=None)
+    active = replace(
+        contact, state=ContactState.ACTIVE, agent_id=fact.agent_id, offer_id=None, waits_ms=0, untold=False
+    )
     at_ms = max(state.now_ms, fact.at_ms)
     if state.index.terms.remembers_agents and contact.handle:
         state.last_agents.add(contact.handle, fact.agent_id, at_ms)

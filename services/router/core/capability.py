@@ -147,6 +147,15 @@ class Capability:
         return mask, agents, anchor
 
 
+def as_bits(numbers: Iterable[int]) -> int:
+    """The agents with these numbers as a group. Not one bit after the other: that would copy a large group for each of them."""
+    held = list(numbers)
+    members = bytearray(max(held, default=0) // 8 + 1)
+    for number in held:
+        members[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(members, "little")
+
+
 def numbers_of(agents: int) -> Iterator[int]:
     """The numbers of the agents in a group. Looks at eight bytes at a time, so that a large group costs little more than its members."""
     data = agents.to_bytes((agents.bit_length() + 63) // 64 * 8, "little")

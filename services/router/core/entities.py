@@ -75,7 +75,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     room, `awaited` that the customer has written since. `flagged`: somebody was told that too many declined it. While it is
     abandoned it can come back until `resumable_until_ms`. `relaxed`: how many steps of its queue's relaxation
     it has taken since `relax_from_ms`; `relax_ms`: when it takes the next one, 0: none. `consults`: colleagues who were asked to
-    look at it.
+    look at it. `waits_ms`: since when it has been waiting for an agent, 0: it did not have to. `untold`: it came and was not offered yet,
+    nor was it said how long it will wait.
     """
 
     id: str
@@ -106,6 +107,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     relax_ms: int = 0
     relax_from_ms: int = 0
     consults: tuple[str, ...] = ()
+    waits_ms: int = 0
+    untold: bool = False
 
     @property
     def needs(self) -> Needs:
@@ -164,3 +167,20 @@ class CalendarState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     until_ms: int
     open: bool
     counted_ms: int
+
+
+class Pace(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How fast a queue's line moves on, from what was seen while somebody waited in it; what is longer ago weighs less.
+
+    `served`: contacts that came to an agent after waiting, in parts of `pace.ONE`; `duty_ms`: the time that agents were on duty for it
+    meanwhile. `left`: those that went without one, in the same parts; `waited_ms`: how long all who are gone had waited.
+    `since_ms`: up to when `duty_ms` is counted while the line moves, 0: it does not; `agents`: how many are on duty since then.
+    """
+
+    queue: str
+    served: int = 0
+    duty_ms: int = 0
+    left: int = 0
+    waited_ms: int = 0
+    since_ms: int = 0
+    agents: int = 0

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from services.router.core.calendars import next_turn_ms
-from services.router.core.capability import Capability
+from services.router.core.capability import Capability, as_bits
 from services.router.core.desk import Desk
 from services.router.core.entities import WATCHED, Agent, CalendarState, Contact, Offer, Presence
+from services.router.core.lines import Lines
 from services.router.core.reservations import kept_for, must_flag
 from services.router.core.sorting import SortedKeys
 from services.router.core.strategies import AgentOrder
@@ -50,6 +51,7 @@ class Index:
         "desks",
         "dirty_agents",
         "dirty_classes",
+        "lines",
         "named",
         "now_ms",
         "off_shift",
@@ -105,6 +107,7 @@ class Index:
         # What ended after the last fact and changed a contact's class, in the order of time.
         self._ended: list[Timer] = []
         self.unflagged: Final[dict[str, None]] = {}  # Waiting contacts that somebody must still be told about.
+        self.lines: Final = Lines(self.desks)
         # Agent -> the waiting contacts that are for him alone, if he can be offered them. He need not be there.
         self.named: Final[dict[str, dict[str, Contact]]] = {}
         if filled:
@@ -178,6 +181,7 @@ class Index:
         self._watch(desk, agent)
         self._place_desk(desk, channels)
         if was_available is not desk.available:
+            self.lines.change_duty(desk)
             for contact in tuple(self.named.get(agent.id, {}).values()):
                 self._wait_anew(contact)
 
@@ -219,12 +223,10 @@ class Index:
         found = self.rooms.get(channel)
         if found is None:
             # Nobody becomes dirty by this: every class of a channel without bits is dirty itself.
-            members = bytearray(len(self.capability.numbers) // 8 + 1)
-            for desk in self.desks.values():
-                if desk.available and desk.has_room(channel):
-                    desk.room[channel] = None
-                    members[desk.number >> 3] |= 1 << (desk.number & 7)
-            found = self.rooms[channel] = int.from_bytes(members, "little")
+            having = [desk for desk in self.desks.values() if desk.available and desk.has_room(channel)]
+            for desk in having:
+                desk.room[channel] = None
+            found = self.rooms[channel] = as_bits(desk.number for desk in having)
         return found
 
     def _count_presence(self, presence: Presence, change: int) -> None:
@@ -252,7 +254,7 @@ class Index:
 
     def is_unsettled(self) -> bool:
         """Whether settling has anything to look at, apart from the time."""
-        return bool(self.dirty_agents or self.dirty_classes or self._evictions or self.unflagged)
+        return bool(self.dirty_agents or self.dirty_classes or self._evictions or self.unflagged or self.lines.untold)
 
     # Contacts
 
@@ -318,8 +320,16 @@ class Index:
         group = self.waiting.add(contact, excluded, gate=self.terms.gates.get(contact.queue), only=only)
         if group.open:
             self.dirty_classes[group.key] = None
+        self.lines.add(contact)
         place = (contact.queue, contact.channel)
         self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
+
+    def tell_contact(self, contact: Contact) -> None:
+        """It was said of a waiting contact that it waits; nothing else about it is different."""
+        del self.lines.untold[contact.id]
+        named = self.named.get(contact.only_agent or "", {})
+        if contact.id in named:
+            named[contact.id] = contact
 
     def _only_of(self, contact: Contact, agent_id: str) -> str | None:
         if contact.only_until_ms <= self.now_ms:
@@ -339,6 +349,7 @@ class Index:
             named = self.named.get(contact.only_agent, {})
             if named.pop(contact.id, None) is not None and not named:
                 del self.named[contact.only_agent]
+        self.lines.remove(contact)
         group = self.waiting.remove(contact)
         if not group.contacts:
             self.dirty_classes.pop(group.key, None)

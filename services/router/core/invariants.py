@@ -143,6 +143,9 @@ def _check_index(state: PoolState) -> None:
         _same(f"peers in the order {strategy}", _peers(order), _peers(fresh_order))
     _same("waiting classes", _classes(live), _classes(anew))
     _same("heads", _heads(live), _heads(anew))
+    _same("who was not told", sorted(live.lines.untold), sorted(anew.lines.untold))
+    _same("lines", live.lines.keys(), anew.lines.keys())
+    _same("agents on duty", _names(live, live.lines.on_duty()), _names(anew, anew.lines.on_duty()))
     for agent_id, desk in live.desks.items():
         fresh = anew.desks[agent_id]
         _same(f"work of {agent_id}", sorted(desk.work), sorted(fresh.work))
@@ -195,6 +198,7 @@ def _check_settled(state: PoolState, now_ms: int) -> None:
         _require(find_eviction(state, agent, now_ms) is None, f"agent {agent.id} holds what he must not")
         offers = sum(state.contacts[contact_id].offer_id is not None for contact_id in state.index.desks[agent.id].work)
         _require(agent.presence is Presence.AVAILABLE or offers == 0, f"agent {agent.id} is away and has offers")
+    _require(not state.index.lines.untold, f"it was not said that {list(state.index.lines.untold)} wait")
     _require(not state.index.unflagged, f"nobody was told about {list(state.index.unflagged)}")
     _check_nothing_to_offer(state, state.contacts.values(), now_ms)
 

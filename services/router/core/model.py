@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
-from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer
+from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer, Pace
 from services.router.core.index import Index
 from services.router.core.last_agents import LastAgents
 from services.router.core.terms import Terms, terms_of
@@ -46,6 +46,7 @@ class PoolState:
     last_agents: LastAgents = field(default_factory=LastAgents)
     # Bucket of time -> offer id -> what became of it. A bucket that is over is never written again.
     ended_offers: dict[int, dict[str, EndedOffer]] = field(default_factory=dict)
+    paces: dict[str, Pace] = field(default_factory=dict)  # By queue: those in which somebody had to wait so far.
     index: Index = field(default_factory=lambda: Index({}, (), (), 0, Terms()))
 
     def ended_offer(self, offer_id: str) -> EndedOffer | None:

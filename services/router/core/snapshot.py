@@ -19,7 +19,7 @@ import msgspec
 
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
-from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer
+from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer, Pace
 from services.router.core.last_agents import LastAgents
 from services.router.core.model import PoolState, rebuilding_index
 from services.router.core.window import Window
@@ -63,6 +63,7 @@ class SnapshotSource:
     windows: dict[str, _Buckets]
     ended_offers: dict[int, dict[str, EndedOffer]]
     last_agents: dict[int, dict[str, str]]
+    paces: dict[str, Pace]
 
 
 # What a frame holds, by kind. The kinds are part of the format.
@@ -76,6 +77,7 @@ _ENDED_OFFERS: Final = 6
 _END: Final = 7
 _CALENDARS: Final = 8
 _LAST_AGENTS: Final = 9
+_PACES: Final = 10
 
 _CONTENT: Final[dict[int, Any]] = {
     _HEAD: _Head,
@@ -88,6 +90,7 @@ _CONTENT: Final[dict[int, Any]] = {
     _END: int,
     _CALENDARS: list[CalendarState],
     _LAST_AGENTS: tuple[int, dict[str, str]],
+    _PACES: list[Pace],
 }
 # By name, and how long each keeps its ids.
 _WINDOWS: Final = {
@@ -128,6 +131,7 @@ def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
         windows[name] = getattr(state, name).frozen_buckets()
         yield
     last_agents = state.last_agents.frozen_buckets()
+    paces = state.paces.copy()
     yield
     return SnapshotSource(
         head=_Head(
@@ -150,6 +154,7 @@ def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
         windows=windows,
         ended_offers=ended_offers,
         last_agents=last_agents,
+        paces=paces,
     )
 
 
@@ -252,6 +257,7 @@ def _contents(source: SnapshotSource, *, ordered: bool) -> Iterator[tuple[int, A
         (_AGENTS, source.agents),
         (_CONTACTS, source.contacts),
         (_OFFERS, source.offers),
+        (_PACES, source.paces),
     )
     for kind, entities in held:
         values = [entities[key] for key in sorted(entities)] if ordered else list(entities.values())
@@ -309,6 +315,8 @@ def _take(state: PoolState, windows: dict[str, _Buckets], kind: int, content: An
         state.contacts.update((contact.id, contact) for contact in content)
     elif kind == _OFFERS:
         state.offers.update((offer.id, offer) for offer in content)
+    elif kind == _PACES:
+        state.paces.update((pace.queue, pace) for pace in content)
     elif kind == _WINDOW:
         name, number, ids = content
         if name not in windows:

@@ -49,6 +49,13 @@ class SortedKeys(Generic[K]):
         """The smallest key. There must be one."""
         return self._chunks[0][0]
 
+    def count_before(self, key: K) -> int:
+        """How many keys are smaller than this one, which may be there or not."""
+        at = bisect_left(self._lasts, key)
+        if at == len(self._lasts):
+            return len(self)
+        return sum(map(len, self._chunks[:at])) + bisect_left(self._chunks[at], key)
+
     def add(self, key: K) -> None:
         """Put a key in its place."""
         if not self._chunks:

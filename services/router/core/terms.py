@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
+from services.router.core.entities import Needs
+from services.router.core.policies import asked_needs
 from services.router.core.room import RoomRules
 from services.router.core.strategies import DEFAULT_STRATEGY, known_strategy
 
@@ -23,7 +25,7 @@ class Terms:
     `gates`: for queues that are offered while they are open alone, the calendar that says so. `remembers_agents`: whether any queue asks
     who had a customer's last contact. `room`: what besides the number on each channel limits what an agent has in hand.
     `vanish_after_ms`: how long an available agent may not be heard of, 0: for ever. `relaxations`: how many times contacts of a
-    queue may come to ask for less.
+    queue may come to ask for less. `needs`: what each queue asks of all its contacts.
     """
 
     strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
@@ -34,6 +36,7 @@ class Terms:
     gates: Mapping[str, str] = field(default_factory=dict)
     vanish_after_ms: int = 0
     relaxations: Mapping[str, int] = field(default_factory=dict)
+    needs: Mapping[str, Needs] = field(default_factory=dict)
 
     def strategy_of(self, queue: str) -> str:
         """How an agent is chosen for a contact of this queue. One that is gone is treated as the pool's first."""
@@ -58,4 +61,10 @@ def terms_of(
         },
         vanish_after_ms=rules.vanish_after_ms,
         relaxations={queue.id: len(queue.relax) for queue in queues.values() if queue.relax},
+        needs={queue.id: _needs(queue) for queue in queues.values()},
     )
+
+
+def _needs(queue: QueueConfiguration) -> Needs:
+    skills, alternatives = asked_needs(queue, {}, ())
+    return tuple([tuple(sorted(one.items())) for one in alternatives or (skills,)])

@@ -37,6 +37,7 @@ from libs.common.events.routing import (
     OfferMade,
     OfferRejected,
     OfferWithdrawn,
+    WaitExpected,
     WrapUpExtended,
     WrapUpStarted,
 )
@@ -71,6 +72,7 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         ContactChanged: _S.QUEUED,
         ContactFlagged: _S.QUEUED,
         ContactRelaxed: _S.QUEUED,
+        WaitExpected: _S.QUEUED,
         ContactResolved: _S.RESOLVED,
         ContactCancelled: _S.CANCELLED,
         ContactAbandoned: _S.ABANDONED,

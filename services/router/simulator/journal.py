@@ -27,6 +27,7 @@ from libs.common.events.routing import (
     PoolConfigured,
     PoolFact,
     PresenceChanged,
+    WaitExpected,
 )
 
 _AVAILABLE: Final = "available"
@@ -35,6 +36,8 @@ _AVAILABLE: Final = "available"
 @dataclass(slots=True, kw_only=True)
 class Visit:
     """One contact's way through the pool. `assigned_ms`: when somebody had it for the first time; `left_ms`: the customer went first.
+
+    `told_ms`: when it was said that it waits, `expected_ms` for how long from then on (None: nobody knew).
 
     `agent_id`: who had it last; `held`: he has it still; `aside`: but has put it aside and has room for another one meanwhile.
     """
@@ -50,6 +53,8 @@ class Visit:
     assigned_ms: int | None = None
     resolved_ms: int | None = None
     left_ms: int | None = None
+    told_ms: int | None = None
+    expected_ms: int | None = None
     offers: int = 0
     declined: int = 0
     expired: int = 0
@@ -125,6 +130,12 @@ class Journal:
             received_ms=fact.received_ms,
             due_ms=fact.due_ms,
         )
+
+    def _tell(self, fact: WaitExpected) -> None:
+        visit = self.visits.get(fact.contact_id)
+        if visit is not None:
+            visit.told_ms = fact.at_ms
+            visit.expected_ms = fact.expected_wait_ms
 
     def _offer(self, fact: OfferMade) -> None:
         visit = self.visits.get(fact.contact_id)
@@ -246,6 +257,7 @@ class Journal:
 _FOLDS: Final[dict[type, Callable[[Journal, Any], None]]] = {
     ContactQueued: Journal._queue,
     OfferMade: Journal._offer,
+    WaitExpected: Journal._tell,
     OfferRejected: Journal._reject,
     OfferExpired: Journal._expire,
     ContactAssigned: Journal._assign,

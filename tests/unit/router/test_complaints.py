@@ -225,5 +225,5 @@ def calls_of_an_arrival(size: int, *, busy: bool) -> int:
         facts = step(state, arrival, START_MS + size + 1)
     finally:
         sys.setprofile(None)
-    assert kinds(facts) == (["ContactQueued"] if busy else ["ContactQueued", "OfferMade"])
+    assert kinds(facts) == (["ContactQueued", "WaitExpected"] if busy else ["ContactQueued", "OfferMade"])
     return calls

@@ -346,19 +346,19 @@ async def test_one_poll_is_one_batch(log: MemoryLog, clock: VirtualClock) -> Non
         desk.notes.batches.clear()
         await desk.give(*(a_contact_received(n) for n in range(1, 101)))
         await desk.decided(worker)
-    assert desk.notes.batches == [100]
+    assert desk.notes.batches == [200]
 
 
 async def test_a_batch_holds_whole_inputs_and_no_more_than_it_may(log: MemoryLog, clock: VirtualClock) -> None:
-    desk = Desk(log, clock, settings=a_settings(router_batch_records_max=10))
+    desk = Desk(log, clock, settings=a_settings(router_batch_records_max=9))
     async with working(desk) as worker:
         await desk.decided(worker)
         desk.notes.batches.clear()
-        # Nine that make one fact each, then one that makes two.
+        # Each makes two facts.
         await desk.give(*(a_contact_received(n, queue="general") for n in range(1, 10)), a_set_presence("bruno"))
         await desk.decided(worker)
     assert [type(fact) for fact in (await desk.facts())[-2:]] == [PresenceChanged, OfferMade]
-    assert desk.notes.batches == [9, 2]
+    assert desk.notes.batches == [8, 8, 4]
 
 
 async def test_a_long_settling_is_split_and_goes_on_after_a_crash_in_between(
