@@ -62,6 +62,11 @@ class Metrics:
         self.contacts_cancelled = self._counter(
             "centralino_contacts_cancelled", "Contacts ended by a supervisor without an answer.", POOL_QUEUE_CHANNEL
         )
+        self.overflows = self._counter(
+            "centralino_overflows",
+            "Contacts that went on from a queue by its overflow, by what they went to.",
+            ("pool", "queue", "to"),
+        )
         self.contacts_abandoned = self._counter(
             "centralino_contacts_abandoned", "Contacts whose customer left while they waited.", POOL_QUEUE_CHANNEL
         )

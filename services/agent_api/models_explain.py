@@ -65,12 +65,23 @@ class OfferExplanation(_Decision):
     overtaken: int
 
 
+class NextOverflow(BaseModel):
+    """Where the contact goes on to if it still waits at `at`: a queue, a pool, a callback, a message to the customer, or its end."""
+
+    at: str
+    when: str
+    to: str
+    at_least: int = 0
+    target: str | None = None
+
+
 class WaitingExplanation(_Decision):
     """Why the contact waits. `would_help`: by agent, the one thing that he lacks."""
 
     ahead_in_queue: int
     ahead_in_pool: int
     would_help: dict[str, Blocker]
+    overflow: NextOverflow | None = None
 
 
 class HistoryEntry(BaseModel):

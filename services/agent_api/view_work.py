@@ -32,6 +32,41 @@ def _relaxed(rows: Workset, fact: routing.ContactRelaxed, entry_id: str) -> None
     tell_update(rows, contact, "relaxed", at_ms=fact.at_ms)
 
 
+def _moved(rows: Workset, fact: routing.ContactMoved, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    touch_queue(rows, contact)
+    before, contact.queue = contact.queue, fact.queue
+    contact.skills = dict(fact.skills)
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.moved",
+        at_ms=fact.at_ms,
+        cause=fact.cause,
+        from_queue=before or None,
+        queue=fact.queue,
+        **condition(fact),
+    )
+    touch_queue(rows, contact)
+    tell_update(rows, contact, "moved", at_ms=fact.at_ms)
+
+
+def _notified(rows: Workset, fact: routing.CustomerNotice, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "customer.notified",
+        at_ms=fact.at_ms,
+        cause=fact.cause,
+        texts=dict(fact.texts),
+        **condition(fact),
+    )
+    tell_update(rows, contact, "notified", at_ms=fact.at_ms)
+
+
 def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str) -> None:
     contact = contact_of(rows, fact)
     touch_queue(rows, contact)
@@ -210,8 +245,15 @@ def _wrap_up_extended(rows: Workset, fact: routing.WrapUpExtended, entry_id: str
     tell_update(rows, contact, "wrap-up", at_ms=fact.at_ms)
 
 
+def condition(fact: routing.ContactMoved | routing.CustomerNotice) -> dict[str, Any]:
+    """The condition of overflow that a fact comes from, as an entry of the history shows it."""
+    return {"when": fact.when, "at_least": fact.at_least or None}
+
+
 WORK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.ContactRelaxed: _relaxed,
+    routing.ContactMoved: _moved,
+    routing.CustomerNotice: _notified,
     routing.ContactTransferred: _transferred,
     routing.ContactHeld: _held,
     routing.ContactUnheld: _unheld,

@@ -94,7 +94,9 @@ def _short_type(event_type: str) -> str:
 
 def _details(details: Mapping[str, Any]) -> str:
     shown = {
-        name: details[name] for name in ("queue", "agent_id", "cause", "by", "step", "status") if details.get(name)
+        name: details[name]
+        for name in ("queue", "agent_id", "cause", "when", "by", "step", "status")
+        if details.get(name)
     }
     return "".join(f"  {name.removesuffix('_id')} {value}" for name, value in shown.items())
 
@@ -115,6 +117,9 @@ def _waiting_lines(waiting: WaitingExplanation) -> Iterator[str]:
         f"{waiting.ahead_in_queue} ahead of it in queue {waiting.queue}, {waiting.ahead_in_pool} in the pool"
     )
     yield from (f"    {line}" for line in _standing_lines(waiting.standing))
+    if waiting.overflow is not None:
+        to = f"{waiting.overflow.to} {waiting.overflow.target or ''}".strip()
+        yield f"    at {rfc3339(waiting.overflow.at_ms)} it overflows to {to}"
     if waiting.would_help:
         yield "    it would be offered, if nobody ahead is offered first, to:"
         for agent_id, blocker in list(waiting.would_help.items())[:_LINES_SHOWN]:

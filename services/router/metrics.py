@@ -16,11 +16,13 @@ from libs.common.events.routing import (
     ContactCancelled,
     ContactChanged,
     ContactLapsed,
+    ContactMoved,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
     ContactReturned,
     ContactTransferred,
+    CustomerNotice,
     InputRefused,
     OfferExpired,
     OfferMade,
@@ -32,6 +34,7 @@ from libs.common.events.routing import (
 )
 from libs.common.metrics import Metrics
 from services.router.core.entities import Presence
+from services.router.core.overflow import CAUSE_OVERFLOW, ROUTER
 from services.router.core.transitions import ContactState
 from services.router.routing_state import RoutingState
 from services.router.snapshot_schedule import SnapshotReport
@@ -65,6 +68,8 @@ class PartitionMetrics:
             ContactRequeued: self._requeued,
             ContactTransferred: self._transferred,
             ContactChanged: self._changed,
+            ContactMoved: self._moved,
+            CustomerNotice: self._notified,
             ContactCancelled: self._cancelled,
             ContactAbandoned: self._abandoned,
             ContactReturned: self._returned,
@@ -180,8 +185,25 @@ class PartitionMetrics:
         if waited is not None:
             self._waiting.setdefault((known.pool, fact.queue), {})[fact.contact_id] = waited
 
+    def _moved(self, fact: ContactMoved) -> None:
+        known = self._contacts[fact.contact_id]
+        if fact.cause == CAUSE_OVERFLOW:
+            self._overflowed(known, "queue")
+        self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
+        self._contacts[fact.contact_id] = known._replace(queue=fact.queue)
+        self._waiting.setdefault((known.pool, fact.queue), {})[fact.contact_id] = known.received_ms
+
+    def _notified(self, fact: CustomerNotice) -> None:
+        if fact.cause == CAUSE_OVERFLOW and not fact.ends:
+            self._overflowed(self._contacts[fact.contact_id], "message")
+
+    def _overflowed(self, known: _Known, to: str) -> None:
+        self._counter(self._metrics.overflows, known.pool, known.queue, to).inc()
+
     def _cancelled(self, fact: ContactCancelled) -> None:
         known = self._contacts.pop(fact.contact_id)
+        if fact.reason == CAUSE_OVERFLOW and fact.by == ROUTER:
+            self._overflowed(known, "end")
         self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
         self._metrics.contacts_cancelled.labels(known.pool, known.queue, known.channel).inc()
 

@@ -20,6 +20,7 @@ from libs.common.events.pool import (
     AgentConfiguration,
     Calendar,
     ChannelConfiguration,
+    Overflow,
     QueueConfiguration,
     Relaxation,
     RoutingRules,
@@ -66,6 +67,16 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
                     widen=step.widen,
                 )
                 for step in queue.relax
+            ),
+            overflow=tuple(
+                Overflow(
+                    when=rule.when,
+                    at_least=rule.at_least or 0,
+                    to=rule.to,
+                    target=rule.target,
+                    text={str(language): words for language, words in sorted(rule.text.items())},
+                )
+                for rule in queue.overflow
             ),
             any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
             prefer_last_agent_ms=queue.prefer_last_agent_ms,

@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from libs.common.events.pool import ChannelConfiguration, Relaxation
+from libs.common.events.pool import ChannelConfiguration, Overflow, QueueConfiguration, Relaxation
 from libs.common.events.routing import (
     CalendarTurned,
+    ContactCancelled,
     ContactFlagged,
     ContactLapsed,
+    ContactMoved,
     ContactRelaxed,
     ContactRequeued,
     ContactResolved,
     ContactUnheld,
+    CustomerNotice,
     OfferExpired,
     OfferMade,
     OfferReason,
@@ -27,6 +30,7 @@ from libs.common.events.routing import (
     WaitExpected,
 )
 from services.router.core.entities import Agent, CalendarState, Contact
+from services.router.core.expectation import expected_wait_ms
 from services.router.core.model import PoolState
 
 
@@ -122,6 +126,9 @@ def _due_entries(state: PoolState) -> list[tuple[int, int, str, Contact | Calend
             due.append((contact.resumable_until_ms, 5, contact.id, contact))
         if contact.state == "queued" and contact.relax_ms and _steps_left(state, contact):
             due.append((contact.relax_ms, 6, contact.id, contact))
+        rule = _overflow_of(state, contact)
+        if contact.state == "queued" and rule is not None:
+            due.append((_overflow_ms(state, contact, rule), 7, contact.id, contact))
         if contact.wrap_up is not None and contact.wrap_up.until_ms != 0:
             due.append((contact.wrap_up.until_ms, 1, contact.id, contact))
     return due
@@ -137,6 +144,8 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
     contact = first
     if kind == 6:
         return _relaxed(state, contact, now_ms)
+    if kind == 7:
+        return _overflowed(state, contact, now_ms)
     if kind == 1:
         return _resolved(state, contact, now_ms)
     if kind == 5:
@@ -193,6 +202,112 @@ def _relaxed(state: PoolState, contact: Contact, now_ms: int) -> ContactRelaxed:
         alternatives=tuple(least) if len(least) > 1 else (),
         relax_ms=next_ms,
     )
+
+
+def _is_possible(state: PoolState, rule: Overflow, queue: str, left: tuple[str, ...]) -> bool:
+    if rule.to == "queue":
+        return rule.target in state.queues and rule.target not in (queue, *left)
+    return rule.to in ("message", "end")
+
+
+def _overflow_of(state: PoolState, contact: Contact) -> Overflow | None:
+    """The rule by which the contact goes on next: the one that held when it came, else the first of those for who has waited."""
+    rules = state.queues[contact.queue].overflow if contact.queue in state.queues else ()
+    if 0 < contact.overflow <= len(rules):
+        rule = rules[contact.overflow - 1]
+        if rule.when != "waited" and _is_possible(state, rule, contact.queue, contact.left_queues):
+            return rule
+    later = [rule for rule in rules if rule.when == "waited" and rule.at_least > contact.overflowed_ms]
+    possible = [rule for rule in later if _is_possible(state, rule, contact.queue, contact.left_queues)]
+    return min(possible, key=lambda rule: rule.at_least, default=None)
+
+
+def _overflow_ms(state: PoolState, contact: Contact, rule: Overflow) -> int:
+    if rule.when != "waited":
+        return contact.overflow_from_ms
+    queue = state.queues[contact.queue]
+    calendar = None if queue.offer_when_closed else state.calendars.get(queue.hours or "")
+    return _open_time_later(calendar, contact.overflow_from_ms, rule.at_least)
+
+
+def held_rule(state: PoolState, queue: QueueConfiguration, channel: str, left: tuple[str, ...], now_ms: int) -> int:
+    """The number of the first rule that holds for a contact that comes to this queue now."""
+    calendar = state.calendars.get(queue.hours or "")
+    waiting = sum(contact.state == "queued" and contact.queue == queue.id for contact in state.contacts.values())
+    for number, rule in enumerate(queue.overflow, 1):
+        closed = calendar is not None and not any(begin <= now_ms < end for begin, end in calendar.spans)
+        expected_ms = expected_wait_ms(state, queue.id, channel)
+        long = expected_ms is not None and expected_ms >= rule.at_least
+        holds = {"closed": closed, "waiting": waiting >= rule.at_least, "expected_wait": long}
+        if holds.get(rule.when) and _is_possible(state, rule, queue.id, left):
+            return number
+    return 0
+
+
+def _overflowed(state: PoolState, contact: Contact, now_ms: int) -> PoolFact:
+    rule = _overflow_of(state, contact)
+    assert rule is not None
+    if rule.to == "queue":
+        return _moved(state, contact, rule, now_ms)
+    if rule.to == "end" and (contact.notified or rule.text == {}):
+        return ContactCancelled(pool=state.pool, at_ms=now_ms, contact_id=contact.id, by="router", reason="overflow")
+    return CustomerNotice(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        cause="overflow",
+        texts=rule.text,
+        notice=contact.notices + 1,
+        when=rule.when,
+        at_least=rule.at_least,
+        ends=rule.to == "end",
+    )
+
+
+def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> ContactMoved:
+    """It asks for what the new queue asks for, and for what went beyond its old queue or was asked for from the beginning."""
+    queue = state.queues[rule.target or ""]
+    old = state.queues[contact.queue].skills if contact.queue in state.queues else {}
+    own = {skill: level for skill, level in contact.skills if skill not in old or level > max(1, min(5, old[skill]))}
+    base = _highest(_highest(queue.skills, own), dict(contact.asked))
+    ways = [
+        _highest(_highest(base, mine), theirs)
+        for mine in queue.any_of or ({},)
+        for theirs in [dict(one) for one in contact.asked_any_of] or [{}]
+    ]
+    least = [
+        one
+        for place, one in enumerate(ways)
+        if not any(_asks_for_all(one, other) and (other != one or before < place) for before, other in enumerate(ways))
+    ]
+    least.sort(key=lambda one: sorted(one.items()))
+    relax_ms = 0
+    if queue.relax:
+        calendar = None if queue.offer_when_closed else state.calendars.get(queue.hours or "")
+        relax_ms = _open_time_later(calendar, now_ms, queue.relax[0].after_ms)
+    channel = state.channels.get(contact.channel)
+    timeout_ms = queue.offer_timeout_ms
+    if timeout_ms is None:
+        timeout_ms = 20_000 if channel is None or channel.offer_timeout_ms is None else channel.offer_timeout_ms
+    return ContactMoved(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        queue=queue.id,
+        cause="overflow",
+        skills=least[0] if len(least) == 1 else base,
+        alternatives=tuple(least) if len(least) > 1 else (),
+        offer_timeout_ms=max(1_000, timeout_ms),
+        relax_ms=relax_ms,
+        when=rule.when,
+        at_least=rule.at_least,
+        overflow=held_rule(state, queue, contact.channel, (*contact.left_queues, contact.queue), now_ms),
+    )
+
+
+def _highest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    together = dict(one) | dict(other)
+    return {skill: max(1, min(5, max(one.get(skill, 0), other.get(skill, 0)))) for skill in sorted(together)}
 
 
 def _asks_for_all(one: dict[str, int], other: dict[str, int]) -> bool:

@@ -47,6 +47,7 @@ from libs.common.events.pool import (
     AgentConfiguration,
     Calendar,
     ChannelConfiguration,
+    Overflow,
     QueueConfiguration,
     Relaxation,
     RoutingRules,
@@ -113,6 +114,14 @@ a_relaxation = st.builds(
     lower=st.sampled_from([{}, {"it": 1}, {"orders": 2, "en": 9}]),
     widen=st.sampled_from([None, None, *QUEUES]),
 )
+an_overflow = st.builds(
+    Overflow,
+    when=st.sampled_from(["closed", "waiting", "expected_wait", "waited", "waited", "no such condition"]),
+    at_least=st.sampled_from([-5, 1, 2, 5_000, 30_000, 61_000]),
+    to=st.sampled_from(["queue", "queue", "message", "end", "nowhere"]),
+    target=st.sampled_from(QUEUES),
+    text=st.sampled_from([{}, {"it": "Siamo chiusi.", "en": "We are closed."}]),
+)
 a_queue = st.builds(
     QueueConfiguration,
     id=st.sampled_from(QUEUES[:2]),
@@ -126,6 +135,7 @@ a_queue = st.builds(
     offer_when_closed=st.sampled_from([False, False, True]),
     target_in_open_time=st.booleans(),
     relax=st.lists(a_relaxation, max_size=3).map(tuple),
+    overflow=st.one_of(st.just(()), st.lists(an_overflow, max_size=3).map(tuple)),
     any_of=any_of,
     prefer_last_agent_ms=st.sampled_from([0, 0, 30_000, 90_000]),
     pull=st.booleans(),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any, Final
 
 from libs.common.configuration.durations import parse_duration_ms
 from libs.common.configuration.models import ALWAYS
+from libs.common.configuration.overflow_checks import Overflowing, check_overflows
 from libs.common.configuration.places import Path
-from libs.common.configuration.problems import suggest
+from libs.common.configuration.problems import Found, suggest
 from libs.common.configuration.providers import PROVIDER_REQUIRED, PROVIDERS, provider_of
 from libs.common.events.message import Channel
 
@@ -25,22 +25,13 @@ _MAIL_CHANNELS: Final = frozenset({Channel.EMAIL.value, Channel.WEBFORM.value, C
 _NUMBER_CHANNELS: Final = frozenset({Channel.SMS.value, Channel.WHATSAPP.value})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Something wrong, or (a warning) probably not meant, at a path; `on_key` where the key is the place to look at."""
-
-    path: Path
-    message: str
-    warning: bool = False
-    on_key: bool = False
-
-
 def check_document(data: Any, environ: Mapping[str, str] | None = None) -> Iterator[Found]:
     """Everything found in a file's data, in no order. With `environ`, variables that are named and not set are warnings."""
     parts = _Parts(data)
     yield from _check_references(parts)
     yield from _check_hours(parts)
     yield from _check_relaxations(parts)
+    yield from _check_overflows(parts)
     yield from _check_rules(parts)
     yield from _check_skills(parts)
     for name, account in parts.accounts.items():
@@ -141,6 +132,23 @@ def _check_relaxations(parts: _Parts) -> Iterator[Found]:
             if after_ms is not None and after_ms <= before_ms:
                 yield Found(path=(*path, "after"), message="must be later than the step before it")
             before_ms = before_ms if after_ms is None else max(before_ms, after_ms)
+
+
+def _check_overflows(parts: _Parts) -> Iterator[Found]:
+    defaults: dict[str, str] = {}
+    for rule in parts.rules:
+        pool = parts.pool_of_queue(rule.get("queue"))
+        if pool is not None and rule.get("when") is None:
+            defaults.setdefault(pool, str(rule["queue"]))
+    yield from check_overflows(
+        Overflowing(
+            queues=parts.queues,
+            pools=parts.pools,
+            pool_of_queue={queue: parts.pool_of_queue(queue) for queue in parts.queues},
+            first_queues=defaults,
+            hours={name: pool.get("hours") for name, pool in parts.pool_parts.items()},
+        )
+    )
 
 
 def _duration_ms(value: Any) -> int | None:

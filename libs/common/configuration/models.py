@@ -108,6 +108,14 @@ def _nothing_or_a_minute(value: int) -> int:
     return value
 
 
+def _amount(value: object, info: Any) -> object:
+    """A number of contacts as it is, a duration in milliseconds; which of the two it must be depends on what it is for."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return _duration(value, info)
+
+
+OVERFLOWS_MAX: Final = 20
 DurationMs = Annotated[int, BeforeValidator(_duration), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
 LongerDurationMs = Annotated[
     int, BeforeValidator(_duration), AfterValidator(_at_least_a_second), WithJsonSchema(_DURATION_SCHEMA)
@@ -117,6 +125,12 @@ WrapUpMs = Annotated[
     BeforeValidator(_wrap_up),
     Field(ge=WRAP_UP_MANUAL_MS),
     WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"type": "string", "const": "manual"}]}),
+]
+Amount = Annotated[
+    int,
+    BeforeValidator(_amount),
+    Field(ge=1),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _DURATION_SCHEMA]}),
 ]
 VanishMs = Annotated[
     int,
@@ -240,13 +254,24 @@ class Relaxation(_Part):
     widen: Name | None = None
 
 
+class Overflow(_Part):
+    """Where contacts of a queue go instead of waiting (on). `at_least`: waiting contacts, or milliseconds."""
+
+    when: Literal["closed", "waiting", "expected_wait", "waited"]
+    at_least: Amount | None = None
+    to: Literal["queue", "pool", "callback", "message", "end"]
+    target: Name | None = None
+    text: dict[Literal["it", "en"], Text] = {}
+
+
 class Queue(_Part):
     """Where contacts of one kind wait. `skills`: the least level that an agent must have. Times that are None are the channel's.
 
     `any_of`: besides `skills`, all of at least one of these. `strategy`: which of the agents who fit is offered a contact first. For
     `prefer_last_agent_ms` a contact is kept for the agent who had the customer's last one. `hours` None: the pool's. While the queue is
     closed its contacts wait and are offered to nobody, unless `offer_when_closed`. `pull`: agents may also take a waiting
-    contact by themselves. `relax`: the steps in which those who wait ask for less.
+    contact by themselves. `relax`: the steps in which those who wait ask for less. `overflow`: where they go instead; the first
+    that holds counts.
     """
 
     pool: Name
@@ -260,6 +285,7 @@ class Queue(_Part):
     offer_when_closed: Flag = False
     target_in_open_time: Flag = False
     relax: tuple[Relaxation, ...] = ()
+    overflow: Annotated[tuple[Overflow, ...], Field(max_length=OVERFLOWS_MAX)] = ()
     any_of: AnyOf = ()
     prefer_last_agent_ms: DurationMs = Field(default=0, alias="prefer_last_agent")
     pull: Flag = False

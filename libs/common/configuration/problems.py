@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from libs.common.configuration.places import Path
 from libs.common.errors import RefusedError
 
 
@@ -22,6 +23,16 @@ class ConfigurationProblem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}: "
         return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Something wrong, or (a warning) probably not meant, at a path; `on_key` where the key is the place to look at."""
+
+    path: Path
+    message: str
+    warning: bool = False
+    on_key: bool = False
 
 
 class ConfigurationInvalidError(RefusedError):

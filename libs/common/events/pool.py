@@ -30,6 +30,23 @@ class Relaxation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     widen: str | None = None
 
 
+class Overflow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where contacts of a queue go `when` it is `closed`, when at least `at_least` contacts are `waiting` in it, when a new one would have
+    an `expected_wait` of at least `at_least` ms, or when one has `waited` for so many ms.
+
+    `to` another `queue` (`target`) of the pool, another `pool` (`target`), a `callback`; or the customer gets a `message` (`text`, by
+    language) and the contact waits on, or comes to its `end`, with a text where there is one. `queue`: where in the other pool,
+    None: in its first.
+    """
+
+    when: str
+    to: str
+    at_least: int = 0
+    target: str | None = None
+    text: dict[str, str] = {}
+    queue: str | None = None
+
+
 class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A queue as configured. `target_ms` None: the channel's. `skills` are minimum levels.
 
@@ -39,7 +56,8 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     a waiting contact by name.
     `hours`: the calendar by which it is open, None: always. While it is closed its contacts wait and are offered to nobody, unless
     `offer_when_closed`. `target_in_open_time`: closed time does not count towards the target.
-    `relax`: what its contacts ask for less of the longer they wait, soonest first.
+    `relax`: what its contacts ask for less of the longer they wait, soonest first. `overflow`: where its contacts go; the first that holds
+    counts.
     """
 
     id: str
@@ -56,6 +74,7 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     target_in_open_time: bool = False
     pull: bool = False
     relax: tuple[Relaxation, ...] = ()
+    overflow: tuple[Overflow, ...] = ()
 
 
 class ChannelConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

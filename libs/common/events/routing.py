@@ -62,6 +62,8 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
 
     `alternatives`: where not empty, an agent fits who has all the skills of at least one of them; each is complete. Until
     `preferred_until_ms` the contact is offered to `preferred_agent` alone, unless he is not available, lacks the skills or declines it.
+    `overflow`: the rule of its queue, counted from 1, by which it goes on at once; 0: it stays. `asked`, `asked_any_of`: what is asked for
+    whatever queue it stands in, each as far as it was said.
     """
 
     contact_id: str
@@ -88,6 +90,29 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     preferred_agent: str | None = None
     preferred_until_ms: int = 0
     relax_ms: int = 0
+    overflow: int = 0
+    asked: dict[str, int] = {}
+    asked_any_of: tuple[dict[str, int], ...] = ()
+
+
+class ContactMoved(Fact, frozen=True, kw_only=True, tag="centralino.contact.moved.v1"):
+    """A waiting contact waits in another queue from now on, in its old place: what it was due by stays (`cause`: overflow, drain). There it
+    asks for `skills` and `alternatives`, as where it was queued.
+
+    `when` and `at_least`: the condition of the overflow that held. `overflow`: the rule of the new queue, counted from 1, by which it goes
+    on at once; 0: it stays. `relax_ms`: when it is first to ask for less there, 0: never; the time counts from now.
+    """
+
+    contact_id: str
+    queue: str
+    cause: str
+    skills: dict[str, int]
+    offer_timeout_ms: int
+    alternatives: tuple[dict[str, int], ...] = ()
+    relax_ms: int = 0
+    when: str | None = None
+    at_least: int = 0
+    overflow: int = 0
 
 
 class ContactRelaxed(Fact, frozen=True, kw_only=True, tag="centralino.contact.relaxed.v1"):
@@ -116,12 +141,16 @@ class CustomerNotice(Fact, frozen=True, kw_only=True, tag="centralino.contact.cu
     """The customer is to be told something about the contact, in `texts` (by language), where the channel allows it.
 
     `cause`: `overflow`, `callback`. `notice`: tells several notices to one contact for one cause apart. Each is sent once.
+    With cause overflow, `when` and `at_least` are the condition that held; `ends`: the contact comes to its end by it.
     """
 
     contact_id: str
     cause: str
     texts: dict[str, str]
     notice: int = 1
+    when: str | None = None
+    at_least: int = 0
+    ends: bool = False
 
 
 class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joined.v1"):
@@ -418,6 +447,7 @@ PoolFact = (
     | ContactQueued
     | ContactRelaxed
     | WaitExpected
+    | ContactMoved
     | CustomerNotice
     | MessageJoined
     | OfferMade

@@ -22,6 +22,7 @@ from libs.common.events.routing import (
     ContactFlagged,
     ContactHeld,
     ContactLapsed,
+    ContactMoved,
     ContactQueued,
     ContactRelaxed,
     ContactRequeued,
@@ -66,6 +67,7 @@ from services.router.core.apply_contacts import (
     fold_unhold,
     fold_wrap_up,
 )
+from services.router.core.apply_moves import fold_move, fold_notice
 from services.router.core.apply_offers import fold_assign, fold_end_offer, fold_offer
 from services.router.core.apply_pool import (
     fold_change_presence,
@@ -117,7 +119,8 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     ContactQueued: fold_queue,
     ContactRelaxed: fold_relax,
     WaitExpected: fold_tell,
-    CustomerNotice: _leave,
+    ContactMoved: fold_move,
+    CustomerNotice: fold_notice,
     MessageJoined: fold_join,
     OfferMade: fold_offer,
     OfferRejected: fold_end_offer,

@@ -25,8 +25,8 @@ from libs.common.events.routing import (
     WrapUpExtended,
     WrapUpStarted,
 )
-from services.router.core.apply_shared import contact_of, rearrange, release, with_decline
-from services.router.core.entities import Contact, Needs, WrapUp
+from services.router.core.apply_shared import alternatives_of, contact_of, rearrange, release, with_decline
+from services.router.core.entities import Contact, WrapUp
 from services.router.core.model import PoolState
 from services.router.core.transitions import ContactState, IllegalFactError, next_state
 
@@ -49,7 +49,7 @@ def fold_queue(state: PoolState, fact: ContactQueued) -> None:
         sequence=state.arrivals + 1,
         offer_timeout_ms=fact.offer_timeout_ms,
         state=queued,
-        alternatives=_alternatives(fact.alternatives),
+        alternatives=alternatives_of(fact.alternatives),
         only_agent=fact.preferred_agent,
         only_until_ms=fact.preferred_until_ms,
         handle=fact.handle,
@@ -57,6 +57,10 @@ def fold_queue(state: PoolState, fact: ContactQueued) -> None:
         relax_from_ms=fact.received_ms,
         waits_ms=max(state.now_ms, fact.at_ms),
         untold=True,
+        asked=tuple(sorted(fact.asked.items())),
+        asked_any_of=alternatives_of(fact.asked_any_of),
+        overflow=fact.overflow,
+        overflow_from_ms=max(state.now_ms, fact.at_ms),
     )
     state.arrivals += 1
     state.contacts[contact.id] = contact
@@ -72,15 +76,11 @@ def fold_relax(state: PoolState, fact: ContactRelaxed) -> None:
     relaxed = replace(
         contact,
         skills=tuple(sorted(fact.skills.items())),
-        alternatives=_alternatives(fact.alternatives),
+        alternatives=alternatives_of(fact.alternatives),
         relaxed=fact.step,
         relax_ms=fact.relax_ms,
     )
     rearrange(state, contact, relaxed)
-
-
-def _alternatives(alternatives: tuple[dict[str, int], ...]) -> Needs:
-    return tuple([tuple(sorted(skills.items())) for skills in alternatives])
 
 
 def fold_join(state: PoolState, fact: MessageJoined) -> None:
@@ -112,26 +112,26 @@ def fold_tell(state: PoolState, fact: WaitExpected) -> None:
 def fold_requeue(state: PoolState, fact: ContactRequeued) -> None:
     """An agent's contact waits again."""
     contact = contact_of(state, fact, fact.agent_id)
-    at_ms = max(state.now_ms, fact.at_ms)
-    release(state, contact, _waiting(contact, fact.agent_id, fact.barred_until_ms, at_ms), fact.at_ms)
+    release(state, contact, _waiting(state, contact, fact, fact.agent_id), fact.at_ms)
 
 
 def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
     """An agent's contact waits again, for others."""
     contact = contact_of(state, fact, fact.agent_id)
     at_ms = max(state.now_ms, fact.at_ms)
-    waiting = _waiting(contact, fact.barred_agent_id, fact.barred_until_ms, at_ms)
+    waiting = _waiting(state, contact, fact, fact.barred_agent_id)
     waiting = replace(
         waiting,
         # Whom it is passed on to may have declined it before; now he is asked by name.
         declines=tuple([decline for decline in waiting.declines if decline.agent_id != fact.target_agent_id]),
         queue=fact.queue,
         skills=tuple(sorted(fact.skills.items())),
-        alternatives=_alternatives(fact.alternatives),
+        alternatives=alternatives_of(fact.alternatives),
         only_agent=fact.target_agent_id,
         only_until_ms=fact.target_until_ms,
         offer_timeout_ms=fact.offer_timeout_ms,
         transfers=fact.transfers,
+        overflowed_ms=contact.overflowed_ms if fact.queue == contact.queue else 0,
         relaxed=0,
         relax_ms=fact.relax_ms,
         relax_from_ms=at_ms,
@@ -139,11 +139,13 @@ def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
     release(state, contact, waiting, fact.at_ms)
 
 
-def _waiting(contact: Contact, barred_agent_id: str | None, barred_until_ms: int, at_ms: int) -> Contact:
-    """The contact back in the queue, without whoever had it for a while."""
+def _waiting(
+    state: PoolState, contact: Contact, fact: ContactRequeued | ContactTransferred, barred_agent_id: str | None
+) -> Contact:
+    """The contact back in the queue, without whoever had it for a while. It begins to wait anew."""
     declines = contact.declines
-    if barred_agent_id is not None and barred_until_ms:
-        declines = with_decline(declines, barred_agent_id, barred_until_ms, 0)
+    if barred_agent_id is not None and fact.barred_until_ms:
+        declines = with_decline(declines, barred_agent_id, fact.barred_until_ms, 0)
     return replace(
         contact,
         state=ContactState.QUEUED,
@@ -154,7 +156,9 @@ def _waiting(contact: Contact, barred_agent_id: str | None, barred_until_ms: int
         consults=(),
         frees_room=False,
         awaited=False,
-        waits_ms=at_ms,
+        waits_ms=max(state.now_ms, fact.at_ms),
+        overflow=0,
+        overflow_from_ms=max(state.now_ms, fact.at_ms),
     )
 
 
@@ -178,7 +182,7 @@ def fold_change(state: PoolState, fact: ContactChanged) -> None:
         contact,
         queue=fact.queue,
         skills=tuple(sorted(fact.skills.items())),
-        alternatives=_alternatives(fact.alternatives),
+        alternatives=alternatives_of(fact.alternatives),
         priority=fact.priority,
         due_ms=fact.due_ms,
         offer_timeout_ms=fact.offer_timeout_ms,
@@ -186,6 +190,7 @@ def fold_change(state: PoolState, fact: ContactChanged) -> None:
     if fact.queue != contact.queue:
         from_ms = max(state.now_ms, fact.at_ms)
         changed = replace(changed, relaxed=0, relax_ms=fact.relax_ms, relax_from_ms=from_ms)
+        changed = replace(changed, overflow=0, overflow_from_ms=from_ms, overflowed_ms=0)
     rearrange(state, contact, changed)
 
 

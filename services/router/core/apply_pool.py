@@ -71,6 +71,7 @@ def fold_extend_calendars(state: PoolState, fact: CalendarsExtended) -> None:
         extended = replace(known, spans=calendar.spans, until_ms=calendar.until_ms, counted_ms=at_ms)
         state.calendars[calendar.id] = extended
         state.index.add_calendar(extended)
+    state.index.time_overflows(state.contacts, [calendar.id for calendar in fact.calendars])
 
 
 def fold_turn_calendar(state: PoolState, fact: CalendarTurned) -> None:

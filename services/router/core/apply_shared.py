@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from services.router.core import limits
-from services.router.core.entities import Agent, Contact, Decline, Presence
+from services.router.core.entities import Agent, Contact, Decline, Needs, Presence
 from services.router.core.model import PoolState
 from services.router.core.transitions import IllegalFactError, next_state
 
@@ -20,6 +20,11 @@ def contact_of(state: PoolState, fact: Any, agent_id: str | None) -> Contact:
     if contact.agent_id != agent_id:
         raise IllegalFactError(f"{type(fact).__name__} on contact {contact.id}, which is with {contact.agent_id}")
     return contact
+
+
+def alternatives_of(alternatives: tuple[dict[str, int], ...]) -> Needs:
+    """A fact's alternatives as contacts have them."""
+    return tuple([tuple(sorted(skills.items())) for skills in alternatives])
 
 
 def agent_of(state: PoolState, agent_id: str) -> Agent:

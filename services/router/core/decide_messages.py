@@ -20,6 +20,7 @@ from libs.common.events.routing import (
 from services.router.core import limits, policies
 from services.router.core.due import withdraw_open_offer
 from services.router.core.model import PoolState
+from services.router.core.overflow import arrival_overflow
 from services.router.core.refusals import RefusalReason, refuse
 from services.router.core.relaxation import relax_ms
 from services.router.core.standing import WAITING
@@ -148,6 +149,9 @@ def _open(
         preferred_agent=preferred,
         preferred_until_ms=preferred_until_ms,
         relax_ms=relax_ms(state, queue, received_ms, 0),
+        overflow=arrival_overflow(state, queue, message.channel, now_ms),
+        asked=policies.bounded_levels(event.skills) if event.skills else {},
+        asked_any_of=event.any_of,
     )
 
 

@@ -10,7 +10,14 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from libs.common.events.inputs import ConfigurePool, ExtendCalendars
-from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, Relaxation
+from libs.common.events.pool import (
+    AgentConfiguration,
+    Calendar,
+    ChannelConfiguration,
+    Overflow,
+    QueueConfiguration,
+    Relaxation,
+)
 from libs.common.events.routing import CalendarsExtended, PoolConfigured, PoolFact
 from services.router.core import limits, policies
 from services.router.core.model import PoolState
@@ -49,12 +56,24 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
 
 def _known(queue: QueueConfiguration) -> QueueConfiguration:
     relax = sorted(queue.relax, key=lambda step: step.after_ms)[: limits.RELAXATIONS_MAX]
-    return replace(queue, strategy=known_strategy(queue.strategy), relax=tuple(_bounded_step(step) for step in relax))
+    return replace(
+        queue,
+        strategy=known_strategy(queue.strategy),
+        relax=tuple(_bounded_step(step) for step in relax),
+        overflow=tuple(_bounded_overflow(rule) for rule in queue.overflow[: limits.OVERFLOWS_MAX]),
+    )
 
 
 def _bounded_step(step: Relaxation) -> Relaxation:
     after_ms = policies.bound(step.after_ms, 0, limits.TARGET_MAX_MS)
     return replace(step, after_ms=after_ms, lower=policies.bounded_levels(step.lower))
+
+
+def _bounded_overflow(rule: Overflow) -> Overflow:
+    # At least one contact, or one millisecond: a contact that has not waited at all does not overflow for having waited.
+    at_least = 0 if rule.when == "closed" else policies.bound(rule.at_least, 1, limits.TARGET_MAX_MS)
+    text = {language: words[: limits.NOTICE_CHARS_MAX] for language, words in rule.text.items()}
+    return replace(rule, at_least=at_least, text=text)
 
 
 def _bounded_channel(channel: ChannelConfiguration) -> ChannelConfiguration:

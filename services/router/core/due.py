@@ -22,10 +22,12 @@ from services.router.core.index import (
     TIMER_ABANDONED,
     TIMER_CALENDAR,
     TIMER_OFFER,
+    TIMER_OVERFLOW,
     TIMER_RELAX,
     TIMER_WRAP_UP,
 )
 from services.router.core.model import PoolState
+from services.router.core.overflow import overflow
 from services.router.core.relaxation import relax
 from services.router.core.timers import first_timer
 from services.router.core.transitions import ContactState
@@ -53,6 +55,8 @@ def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
             return ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=of_id)
         if kind == TIMER_RELAX:
             return relax(state, state.contacts[of_id], now_ms)
+        if kind == TIMER_OVERFLOW:
+            return overflow(state, state.contacts[of_id], now_ms)
         heapq.heappop(state.index.timers)
         state.index.end_restriction(state.contacts[of_id], timer)
 

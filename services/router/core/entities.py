@@ -77,6 +77,11 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     it has taken since `relax_from_ms`; `relax_ms`: when it takes the next one, 0: none. `consults`: colleagues who were asked to
     look at it. `waits_ms`: since when it has been waiting for an agent, 0: it did not have to. `untold`: it came and was not offered yet,
     nor was it said how long it will wait.
+
+    `asked`, `asked_any_of`: what is asked for whatever queue it stands in. `overflow`: the rule of its queue, counted from 1, by which it
+    goes on at once, 0: none. It has waited in its queue since `overflow_from_ms`; the rules for those who have waited up to
+    `overflowed_ms` are behind it. `left_queues`: those that it does not overflow to again. `notified`: its customer knows of its end.
+    `notices`: how often he was told something by overflow.
     """
 
     id: str
@@ -109,6 +114,14 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     consults: tuple[str, ...] = ()
     waits_ms: int = 0
     untold: bool = False
+    asked: Skills = ()
+    asked_any_of: Needs = ()
+    overflow: int = 0
+    overflow_from_ms: int = 0
+    overflowed_ms: int = 0
+    left_queues: tuple[str, ...] = ()
+    notified: bool = False
+    notices: int = 0
 
     @property
     def needs(self) -> Needs:

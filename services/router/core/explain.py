@@ -17,6 +17,7 @@ from libs.common.events.routing import OfferMade
 from services.router.core.calendars import next_turn_ms
 from services.router.core.entities import Agent, Contact, Presence, Skills
 from services.router.core.model import PoolState
+from services.router.core.overflow_times import overflow_due
 from services.router.core.strategies import STRATEGIES, OrderKey
 
 # How many agents an explanation names of those who could have had the contact, and of those who could not. All are counted.
@@ -97,11 +98,21 @@ class OfferExplanation(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing
 
 
+class NextOverflow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a contact goes on to (`to`, `target`) by its queue's overflow when it waits until `at_ms`, and by which condition."""
+
+    at_ms: int
+    when: str
+    to: str
+    at_least: int = 0
+    target: str | None = None
+
+
 class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why a contact waits. `ahead_in_queue`, `ahead_in_pool`: waiting contacts with an earlier rank.
 
     `would_help`: for agents that lack one thing alone, that thing; the contact would be offered if it changed and no contact ahead
-    took the agent first.
+    took the agent first. `overflow`: what becomes of it next if it is not.
     """
 
     at_ms: int
@@ -115,6 +126,7 @@ class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     ahead_in_pool: int
     would_help: dict[str, Blocker]
     standing: Standing
+    overflow: NextOverflow | None = None
 
 
 def explain_offer(state: PoolState, offer: OfferMade) -> OfferExplanation:
@@ -153,7 +165,16 @@ def explain_waiting(state: PoolState, contact_id: str, now_ms: int) -> WaitingEx
         ahead_in_pool=in_pool,
         would_help={agent.agent_id: agent.blockers[0] for agent in standing.left_out if len(agent.blockers) == 1},
         standing=standing,
+        overflow=_next_overflow(state, contact),
     )
+
+
+def _next_overflow(state: PoolState, contact: Contact) -> NextOverflow | None:
+    found = overflow_due(contact, state.index.terms, state.calendars)
+    if found is None:
+        return None
+    at_ms, rule = found
+    return NextOverflow(at_ms=at_ms, when=rule.when, to=rule.to, at_least=rule.at_least, target=rule.target)
 
 
 def find_standing(state: PoolState, contact: Contact, now_ms: int) -> Standing:

@@ -16,6 +16,7 @@ from services.router.core.evictions import find_eviction
 from services.router.core.index import Index
 from services.router.core.matching import eligible_agents
 from services.router.core.model import PoolState, build_index
+from services.router.core.overflow_times import overflow_due
 from services.router.core.strategies import AgentOrder
 from services.router.core.transitions import JOINABLE, OVER, WITH_AGENT, ContactState
 
@@ -78,6 +79,10 @@ def _check_contacts(state: PoolState) -> None:
         _require(
             (contact.wrap_up is not None) == (contact.state is ContactState.WRAP_UP),
             f"contact {contact.id} is {contact.state} with wrap-up {contact.wrap_up is not None}",
+        )
+        _require(
+            contact.queue not in contact.left_queues or contact.transfers > 0 or not contact.overflow,
+            f"contact {contact.id} came back to queue {contact.queue} by overflow",
         )
         _require(
             1 <= contact.sequence <= state.arrivals and contact.sequence not in sequences,
@@ -211,5 +216,7 @@ def _check_nothing_to_offer(state: PoolState, contacts: Iterable[Contact], now_m
         if contact.state is ContactState.ABANDONED:
             _require(contact.resumable_until_ms > now_ms, f"the time of abandoned contact {contact.id} is over")
         if contact.state is ContactState.QUEUED:
+            due = overflow_due(contact, anew.terms, state.calendars)
+            _require(due is None or due[0] > now_ms, f"contact {contact.id} waits on though it overflows")
             agents = eligible_agents(anew, anew.waiting.by_contact[contact.id])
             _require(agents == 0, f"contact {contact.id} waits though {_names(anew, agents)} could take it")

@@ -21,6 +21,8 @@ SKILLS_PER_AGENT_MAX: Final = 500
 CHANNELS_MAX: Final = 50
 CALENDARS_MAX: Final = 100
 RELAXATIONS_MAX: Final = 20
+OVERFLOWS_MAX: Final = 20
+NOTICE_CHARS_MAX: Final = 1_000
 CALENDAR_SPANS_MAX: Final = 1_000
 
 # What a contact may carry. What is beyond is cut, never refused: a customer's message is not lost over a list that is too long.

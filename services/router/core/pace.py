@@ -20,6 +20,7 @@ from libs.common.events.routing import (
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
+    ContactMoved,
     ContactRequeued,
     ContactResolved,
     ContactReturned,
@@ -155,7 +156,8 @@ def _follow_leaving(state: PoolState, before: Contact | None, now_ms: int) -> No
 def _leave(state: PoolState, before: Contact, now_ms: int) -> None:
     _count(state, before.queue, now_ms)
     pace = state.paces.get(before.queue)
-    if pace is not None:
+    # One that goes on as soon as it comes says nothing of how long customers stay.
+    if pace is not None and not before.overflow:
         waited_ms = pace.waited_ms + now_ms - before.waits_ms
         state.paces[pace.queue] = replace(pace, left=pace.left + ONE, waited_ms=waited_ms)
 
@@ -173,6 +175,7 @@ PACED: Final[Mapping[type[Fact], Follow]] = {
     ContactRequeued: _follow_move,
     ContactTransferred: _follow_move,
     ContactChanged: _follow_move,
+    ContactMoved: _follow_move,
     ContactReturned: _follow_move,
     ContactAbandoned: _follow_leaving,
     ContactCancelled: _follow_leaving,

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
+from libs.common.events.pool import ChannelConfiguration, Overflow, QueueConfiguration, RoutingRules
 from services.router.core.entities import Needs
 from services.router.core.policies import asked_needs
 from services.router.core.room import RoomRules
 from services.router.core.strategies import DEFAULT_STRATEGY, known_strategy
+
+# The condition of an overflow that the time brings about.
+WAITED: Final = "waited"
 
 _NO_ROOM_RULES: Final = RoomRules((), 0)
 
@@ -25,7 +28,8 @@ class Terms:
     `gates`: for queues that are offered while they are open alone, the calendar that says so. `remembers_agents`: whether any queue asks
     who had a customer's last contact. `room`: what besides the number on each channel limits what an agent has in hand.
     `vanish_after_ms`: how long an available agent may not be heard of, 0: for ever. `relaxations`: how many times contacts of a
-    queue may come to ask for less. `needs`: what each queue asks of all its contacts.
+    queue may come to ask for less. `needs`: what each queue asks of all its contacts. `overflows`: where contacts of a queue go on to;
+    `waited`: of these what the time brings, in its order.
     """
 
     strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
@@ -37,6 +41,8 @@ class Terms:
     vanish_after_ms: int = 0
     relaxations: Mapping[str, int] = field(default_factory=dict)
     needs: Mapping[str, Needs] = field(default_factory=dict)
+    overflows: Mapping[str, tuple[Overflow, ...]] = field(default_factory=dict)
+    waited: Mapping[str, tuple[Overflow, ...]] = field(default_factory=dict)
 
     def strategy_of(self, queue: str) -> str:
         """How an agent is chosen for a contact of this queue. One that is gone is treated as the pool's first."""
@@ -62,9 +68,16 @@ def terms_of(
         vanish_after_ms=rules.vanish_after_ms,
         relaxations={queue.id: len(queue.relax) for queue in queues.values() if queue.relax},
         needs={queue.id: _needs(queue) for queue in queues.values()},
+        overflows={queue.id: queue.overflow for queue in queues.values() if queue.overflow},
+        waited={queue.id: found for queue in queues.values() if (found := _waited(queue))},
     )
 
 
 def _needs(queue: QueueConfiguration) -> Needs:
     skills, alternatives = asked_needs(queue, {}, ())
     return tuple([tuple(sorted(one.items())) for one in alternatives or (skills,)])
+
+
+def _waited(queue: QueueConfiguration) -> tuple[Overflow, ...]:
+    rules = [rule for rule in queue.overflow if rule.when == WAITED]
+    return tuple(sorted(rules, key=lambda rule: rule.at_least))

@@ -13,11 +13,13 @@ from services.router.core.index import (
     TIMER_CALENDAR,
     TIMER_OFFER,
     TIMER_ONLY,
+    TIMER_OVERFLOW,
     TIMER_RELAX,
     TIMER_WRAP_UP,
     Timer,
 )
 from services.router.core.model import PoolState
+from services.router.core.overflow_times import overflow_due
 from services.router.core.transitions import ContactState
 
 
@@ -39,6 +41,9 @@ def _holds(state: PoolState, timer: Timer) -> bool:
         return False
     if kind == TIMER_RELAX:
         return contact.relax_ms == due_ms and contact.relaxed < state.index.terms.relaxations.get(contact.queue, 0)
+    if kind == TIMER_OVERFLOW:
+        found = overflow_due(contact, state.index.terms, state.calendars)
+        return found is not None and found[0] == due_ms
     if kind == TIMER_ONLY:
         named = state.index.named.get(contact.only_agent or "", {})
         return of_id in named and contact.only_until_ms == due_ms

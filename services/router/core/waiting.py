@@ -118,6 +118,10 @@ class WaitingContacts:
                 self._add_head(group, head)
         return turned
 
+    def gated(self, calendar: str) -> list[str]:
+        """The contacts that this calendar keeps back while it is closed."""
+        return [key[2] for group in self._gated.get(calendar, ()) for key in self.classes[group].contacts]
+
     def _remove_class(self, group: WaitingClass) -> None:
         del self.classes[group.key]
         if group.gate is not None:

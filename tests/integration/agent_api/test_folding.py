@@ -51,6 +51,13 @@ def everything() -> list[tuple[str, Any]]:
         (ROUTING_EVENTS, routing.CalendarsExtended(**PLACE, calendars=())),
         (ROUTING_EVENTS, routing.CalendarTurned(**PLACE, calendar="shop", open=True, since_ms=1)),
         (ROUTING_EVENTS, routing.ContactRelaxed(**PLACE, contact_id=one, step=1, skills={"orders": 1})),
+        (
+            ROUTING_EVENTS,
+            routing.ContactMoved(
+                **PLACE, contact_id=two, queue="general", cause="overflow", skills={}, offer_timeout_ms=1, when="closed"
+            ),
+        ),
+        (ROUTING_EVENTS, routing.CustomerNotice(**PLACE, contact_id=two, cause="overflow", texts={"en": "Busy."})),
         (ROUTING_EVENTS, routing.PresenceConfirmed(**PLACE, agents=("anna",))),
         *((ROUTING_EVENTS, a.a_contact_queued(number)) for number in (1, 2)),
         (ROUTING_EVENTS, routing.MessageJoined(**PLACE, contact_id=one, message_id=again.id)),

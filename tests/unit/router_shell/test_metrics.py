@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client.exposition import generate_latest
 
 from libs.common.events.pool import AgentConfiguration, QueueConfiguration
-from libs.common.events.routing import ContactRequeued, InputRefused, PoolConfigured, PresenceChanged
+from libs.common.events.routing import (
+    ContactCancelled,
+    ContactMoved,
+    ContactRequeued,
+    CustomerNotice,
+    InputRefused,
+    PoolConfigured,
+    PresenceChanged,
+)
 from libs.common.metrics import Metrics
 from libs.common.testing.builders import (
     START_MS,
@@ -35,6 +45,25 @@ def a_partition() -> tuple[Metrics, PartitionMetrics]:
     )
     partition.appended([configured], 1)
     return metrics, partition
+
+
+def test_what_overflows_is_counted_by_what_it_went_to() -> None:
+    # given
+    metrics, partition = a_partition()
+    queued = a_contact_queued(queue="orders")
+    place: dict[str, Any] = {"pool": "care", "at_ms": START_MS, "contact_id": queued.contact_id}
+    notice = CustomerNotice(**place, cause="overflow", texts={"en": "Busy."}, when="closed")
+    moved = ContactMoved(**place, queue="general", cause="overflow", skills={}, offer_timeout_ms=1, when="waited")
+    last = CustomerNotice(**place, cause="overflow", texts={"en": "Sorry."}, when="waited", ends=True)
+    # when
+    partition.appended([queued, notice, moved, last, ContactCancelled(**place, by="router", reason="overflow")], 5)
+    partition.show(START_MS, 0)
+    # then each is counted once, in the queue that it went from
+    text = shown(metrics)
+    assert 'centralino_overflows_total{pool="care",queue="orders",to="message"} 1.0' in text
+    assert 'centralino_overflows_total{pool="care",queue="orders",to="queue"} 1.0' in text
+    assert 'centralino_overflows_total{pool="care",queue="general",to="end"} 1.0' in text
+    assert 'centralino_contacts_waiting{pool="care",queue="general"} 0.0' in text
 
 
 def test_a_contact_is_counted_on_its_way() -> None:

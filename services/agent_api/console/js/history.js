@@ -43,6 +43,8 @@ function detailsOf({ type, data }) {
   if (data.skills && Object.keys(data.skills).length > 0) details.push(skillsText(data.skills));
   if (data.over_capacity) details.push(t("over-capacity"));
   if (data.cause && type !== "contact.resumed") details.push(explainReason(data.cause));
+  if (data.when && hasText(`when.${data.when}`)) details.push(t(`when.${data.when}`));
+  if (data.texts) details.push(Object.values(data.texts)[0] ?? "");
   if (typeof data.reason === "string") details.push(explainReason(data.reason));
   if ((type === "note.added" || type === "contact.transferred") && data.text) details.push(data.text);
   return details;

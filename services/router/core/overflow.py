@@ -1,0 +1,109 @@
+"""Overflow: where a contact goes instead of waiting in its queue, or instead of waiting there any longer. Decides, and changes nothing.
+
+A queue's rules `closed`, `waiting` and `expected_wait` are looked at once, when a contact comes to the queue: the fact that brings it there
+names the rule that held. Rules for those who have `waited` become due with the time, each once for a contact; the time counts from when it
+last began to wait in this queue, and stands still while its contacts are kept back because it is closed. Called by `due` and by
+whatever brings a contact into a queue.
+
+A contact is due as before wherever it goes. It does not come back to a queue that it overflowed from: a rule that would have it so is
+passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from libs.common.events.pool import Overflow, QueueConfiguration
+from libs.common.events.routing import ContactCancelled, ContactMoved, CustomerNotice, PoolFact
+from services.router.core import policies
+from services.router.core.calendars import is_open_at
+from services.router.core.entities import Contact
+from services.router.core.expectation import expected_wait_ms
+from services.router.core.model import PoolState
+from services.router.core.overflow_times import may_go, overflow_due
+from services.router.core.relaxation import relax_ms
+from services.router.core.terms import WAITED
+
+CAUSE_OVERFLOW: Final = "overflow"
+# Whose doing the end of a contact is that overflows to it.
+ROUTER: Final = "router"
+
+
+def arrival_overflow(
+    state: PoolState, queue: QueueConfiguration, channel: str, now_ms: int, left: Collection[str] = ()
+) -> int:
+    """The rule of this queue, counted from 1, by which a contact that comes to it now goes on; 0: it stays.
+
+    `left`: the queues that it does not come back to.
+    """
+    terms = state.index.terms
+    for number, rule in enumerate(terms.overflows.get(queue.id, ()), 1):
+        if rule.when != WAITED and may_go(rule, queue.id, left, terms) and _holds(state, rule, queue, channel, now_ms):
+            return number
+    return 0
+
+
+def _holds(state: PoolState, rule: Overflow, queue: QueueConfiguration, channel: str, now_ms: int) -> bool:
+    if rule.when == "closed":
+        # By its hours, not by the facts: those that follow from the time come after this.
+        calendar = None if queue.hours is None else state.calendars.get(queue.hours)
+        return calendar is not None and not is_open_at(calendar.spans, now_ms)
+    if rule.when == "waiting":
+        return state.index.lines.length(queue.id) >= rule.at_least
+    if rule.when == "expected_wait":
+        expected_ms = expected_wait_ms(state, queue.id, channel)
+        return expected_ms is not None and expected_ms >= rule.at_least
+    return False
+
+
+def overflow(state: PoolState, contact: Contact, now_ms: int) -> PoolFact:
+    """The next fact by which a contact that is due goes on. One that comes to its end is told before, where there is something to tell."""
+    found = overflow_due(contact, state.index.terms, state.calendars)
+    assert found is not None, "the contact is due"
+    rule = found[1]
+    if rule.to == "queue":
+        return _moved(state, contact, rule, now_ms)
+    if rule.to == "end" and (contact.notified or not rule.text):
+        return ContactCancelled(pool=state.pool, at_ms=now_ms, contact_id=contact.id, by=ROUTER, reason=CAUSE_OVERFLOW)
+    return CustomerNotice(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        cause=CAUSE_OVERFLOW,
+        texts=rule.text,
+        notice=contact.notices + 1,
+        when=rule.when,
+        at_least=rule.at_least,
+        ends=rule.to == "end",
+    )
+
+
+def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> ContactMoved:
+    assert rule.target is not None, "a rule to a queue names it"
+    queue = state.queues[rule.target]
+    skills, alternatives = _needs(contact, state.queues.get(contact.queue), queue)
+    return ContactMoved(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        queue=queue.id,
+        cause=CAUSE_OVERFLOW,
+        skills=skills,
+        alternatives=alternatives,
+        offer_timeout_ms=policies.offer_timeout_ms(queue, state.channels.get(contact.channel)),
+        relax_ms=relax_ms(state, queue, now_ms, 0),
+        when=rule.when,
+        at_least=rule.at_least,
+        overflow=arrival_overflow(state, queue, contact.channel, now_ms, (*contact.left_queues, contact.queue)),
+    )
+
+
+def _needs(
+    contact: Contact, before: QueueConfiguration | None, after: QueueConfiguration
+) -> tuple[dict[str, int], tuple[dict[str, int], ...]]:
+    """What the contact asks for in another queue: what that asks for, and what was asked for whatever queue it stood in."""
+    asked = policies.own_skills(contact.skills, before)
+    for skill, level in contact.asked:
+        asked[skill] = max(level, asked.get(skill, 0))
+    return policies.asked_needs(after, asked, [dict(one) for one in contact.asked_any_of])

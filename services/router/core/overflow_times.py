@@ -1,0 +1,48 @@
+"""When a waiting contact goes on by a rule of its queue: worked out of the contact, the rules and the calendars in force, so that a new
+configuration is true of contacts that wait already. Pure; kept by `index` as a timer, asked by `timers` and `overflow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from libs.common.events.pool import Overflow
+from services.router.core import policies
+from services.router.core.entities import CalendarState, Contact
+from services.router.core.terms import WAITED, Terms
+
+# What a rule may do with a contact besides moving it to another queue.
+_EFFECTS: Final = frozenset({"message", "end"})
+
+
+def may_go(rule: Overflow, queue: str, left: Collection[str], terms: Terms) -> bool:
+    """Whether a contact of this queue may go on by its rule. `left`: the queues that it does not come back to."""
+    if rule.to == "queue":
+        return rule.target in terms.strategy_by_queue and rule.target != queue and rule.target not in left
+    return rule.to in _EFFECTS
+
+
+def overflow_due(contact: Contact, terms: Terms, calendars: Mapping[str, CalendarState]) -> tuple[int, Overflow] | None:
+    """When a waiting contact is to go on by a rule of its queue, and by which; None: by none."""
+    if contact.overflow:
+        rule = _pending(contact, terms)
+        if rule is not None:
+            return contact.overflow_from_ms, rule
+    for rule in terms.waited.get(contact.queue, ()):
+        if rule.at_least > contact.overflowed_ms and may_go(rule, contact.queue, contact.left_queues, terms):
+            gate = terms.gates.get(contact.queue)
+            calendar = None if gate is None else calendars.get(gate)
+            # Contacts of an older version do not say when they began to wait.
+            from_ms = contact.overflow_from_ms or contact.received_ms
+            return policies.due_ms(calendar, from_ms, rule.at_least), rule
+    return None
+
+
+def _pending(contact: Contact, terms: Terms) -> Overflow | None:
+    """The rule that the contact was to go on by when it came; None where the configuration has changed and it cannot."""
+    rules = terms.overflows.get(contact.queue, ())
+    if contact.overflow > len(rules):
+        return None
+    rule = rules[contact.overflow - 1]
+    return rule if rule.when != WAITED and may_go(rule, contact.queue, contact.left_queues, terms) else None
