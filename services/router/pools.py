@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from libs.common.configuration.models import CHANNEL_TARGETS_MS, Configuration
+from libs.common.configuration.models import Overflow as OverflowRule
 from libs.common.configuration.opening import Opening, agent_calendar, horizon, openings_of, queue_calendar, work_out
 from libs.common.events.codec import encode_value
 from libs.common.events.inputs import ConfigurePool
@@ -68,16 +69,7 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
                 )
                 for step in queue.relax
             ),
-            overflow=tuple(
-                Overflow(
-                    when=rule.when,
-                    at_least=rule.at_least or 0,
-                    to=rule.to,
-                    target=rule.target,
-                    text={str(language): words for language, words in sorted(rule.text.items())},
-                )
-                for rule in queue.overflow
-            ),
+            overflow=tuple(_overflow(rule) for rule in queue.overflow),
             any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
             prefer_last_agent_ms=queue.prefer_last_agent_ms,
             pull=queue.pull,
@@ -123,6 +115,16 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
     )
     openings = openings_of(configuration, pool)
     return configure_pool(pool, queues, agents, CHANNEL_TARGETS_MS, channels=channels, rules=rules, openings=openings)
+
+
+def _overflow(rule: OverflowRule) -> Overflow:
+    return Overflow(
+        when=rule.when,
+        at_least=rule.at_least or 0,
+        to=rule.to,
+        target=rule.target,
+        text={str(language): words for language, words in sorted(rule.text.items())},
+    )
 
 
 def configure_pool(

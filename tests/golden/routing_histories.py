@@ -31,7 +31,7 @@ from libs.common.events.inputs import (
     TransferContact,
     UnholdContact,
 )
-from libs.common.events.pool import ChannelConfiguration, RoutingRules
+from libs.common.events.pool import ChannelConfiguration, Overflow, RoutingRules
 from libs.common.events.routing import PoolFact
 from libs.common.testing.builders import (
     POOL,
@@ -261,6 +261,37 @@ def customers_leave() -> list[Timed]:
     ]
 
 
+def overflowing() -> list[Timed]:
+    """Queues that are left when they are full, and by who has waited; customers are told, and contacts come to their end."""
+    told = {"en": "Please wait.", "it": "Attenda, per favore."}
+    orders = a_queue(
+        "orders",
+        skills={"orders": 2},
+        overflow=(
+            Overflow(when="waiting", at_least=2, to="queue", target="general"),
+            Overflow(when="waited", at_least=10_000, to="message", text=told),
+            Overflow(when="waited", at_least=20_000, to="queue", target="general"),
+        ),
+    )
+    general = a_queue(
+        "general",
+        overflow=(
+            Overflow(when="waiting", at_least=2, to="end", text={"en": "Please come back."}),
+            Overflow(when="waited", at_least=5_000, to="queue", target="orders"),
+            Overflow(when="waited", at_least=15_000, to="end"),
+        ),
+    )
+    return [
+        (0, a_configure_pool(queues=(orders, general), agents=(an_agent("anna"),))),
+        *((number * 1_000, a_contact_received(number, contact_id=f"con_{number}")) for number in range(1, 6)),
+        (11_000, a_time_advanced(START_MS + 11_000)),
+        (18_500, a_time_advanced(START_MS + 18_500)),
+        (21_000, a_time_advanced(START_MS + 21_000)),
+        (21_500, _presence("anna", "available", "cmd_1")),
+        (60_000, a_time_advanced(START_MS + 60_000)),
+    ]
+
+
 HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
     history.__name__: history
     for history in (
@@ -270,6 +301,7 @@ HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
         the_pool_changes,
         passing_on_and_holding,
         customers_leave,
+        overflowing,
     )
 }
 

@@ -46,6 +46,8 @@ def test_the_histories_have_facts_of_every_kind() -> None:
     assert kinds == {
         "PoolConfigured",
         "ContactQueued",
+        "ContactMoved",
+        "CustomerNotice",
         "MessageJoined",
         "OfferMade",
         "OfferRejected",

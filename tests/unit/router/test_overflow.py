@@ -185,7 +185,9 @@ def test_a_further_message_of_one_that_came_to_its_end_begins_anew() -> None:
     pool = a_busy_pool(to_end("waiting", 1))
     pool.receive(1)
     pool.receive(2)
-    thread_id = next(fact.thread_id for fact in pool.facts if getattr(fact, "contact_id", "") == "con_2")
+    [thread_id] = [
+        fact.thread_id for fact in pool.facts if isinstance(fact, ContactQueued) and fact.contact_id == "con_2"
+    ]
     facts = pool.receive(3, message_thread_id=thread_id)
     assert kinds(facts) == ["ContactQueued", "ContactCancelled"]
 
