@@ -36,6 +36,8 @@ TIMELINE_TYPES: Final = (
     "contact.queued",
     "contact.requeued",
     "contact.relaxed",
+    "contact.moved",
+    "customer.notified",
     "contact.flagged",
     "contact.assigned",
     "contact.transferred",

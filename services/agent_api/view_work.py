@@ -37,6 +37,7 @@ def _moved(rows: Workset, fact: routing.ContactMoved, entry_id: str) -> None:
     touch_queue(rows, contact)
     before, contact.queue = contact.queue, fact.queue
     contact.skills = dict(fact.skills)
+    contact.alternatives = list(fact.alternatives) or None
     note_down(
         rows,
         entry_id,
