@@ -14,6 +14,7 @@ from libs.common.events.routing import (
 from services.router.core.apply_shared import agent_of, drop_removed, is_gone
 from services.router.core.entities import Agent, CalendarState, Presence
 from services.router.core.model import PoolState, rebuild_index
+from services.router.core.overflow_times import push_overflow
 from services.router.core.transitions import IllegalFactError
 
 
@@ -71,7 +72,9 @@ def fold_extend_calendars(state: PoolState, fact: CalendarsExtended) -> None:
         extended = replace(known, spans=calendar.spans, until_ms=calendar.until_ms, counted_ms=at_ms)
         state.calendars[calendar.id] = extended
         state.index.add_calendar(extended)
-    state.index.time_overflows(state.contacts, [calendar.id for calendar in fact.calendars])
+        # The time that contacts have waited by it is over at another moment now.
+        for contact_id in state.index.waiting.gated(calendar.id):
+            push_overflow(state.index.timers, state.contacts[contact_id], state.index.terms, state.calendars)
 
 
 def fold_turn_calendar(state: PoolState, fact: CalendarTurned) -> None:

@@ -22,12 +22,12 @@ from services.router.core.index import (
     TIMER_ABANDONED,
     TIMER_CALENDAR,
     TIMER_OFFER,
-    TIMER_OVERFLOW,
     TIMER_RELAX,
     TIMER_WRAP_UP,
 )
 from services.router.core.model import PoolState
 from services.router.core.overflow import overflow
+from services.router.core.overflow_times import TIMER_OVERFLOW
 from services.router.core.relaxation import relax
 from services.router.core.timers import first_timer
 from services.router.core.transitions import ContactState

@@ -17,7 +17,7 @@ from services.router.core.capability import Capability, as_bits
 from services.router.core.desk import Desk
 from services.router.core.entities import WATCHED, Agent, CalendarState, Contact, Offer, Presence
 from services.router.core.lines import Lines
-from services.router.core.overflow_times import overflow_due
+from services.router.core.overflow_times import push_overflow
 from services.router.core.reservations import kept_for, must_flag
 from services.router.core.sorting import SortedKeys
 from services.router.core.strategies import AgentOrder
@@ -34,7 +34,6 @@ TIMER_CALENDAR: Final = 3  # The id is the calendar's.
 TIMER_ONLY: Final = 4  # The id is the contact's: it is for one agent alone until then.
 TIMER_ABANDONED: Final = 5  # The id is the contact's.
 TIMER_RELAX: Final = 6  # The id is the contact's.
-TIMER_OVERFLOW: Final = 7  # The id is the contact's.
 
 _SLICE: Final = 256
 _NO_CALENDARS: Final[Mapping[str, CalendarState]] = {}
@@ -44,11 +43,11 @@ class Index:
     """The index of one pool. `now_ms`: back-offs up to then are over for it."""
 
     __slots__ = (
-        "_calendars",
         "_ended",
         "_evictions",
         "_flagged",
         "abandoned",
+        "calendars",
         "capability",
         "closed",
         "desks",
@@ -84,7 +83,7 @@ class Index:
     ) -> None:
         self.now_ms = now_ms
         self.terms: Final = terms
-        self._calendars: Final = calendars  # The state's own, as they are at any time.
+        self.calendars: Final = calendars  # The state's own, as they are at any time.
         self.capability: Final = Capability(agents.values())
         # Calendars that the facts have not opened. One that is named somewhere and not there closes nothing.
         self.closed: Final = {calendar.id: None for calendar in calendars.values() if not calendar.open}
@@ -321,7 +320,7 @@ class Index:
         if contact.relax_ms and contact.relaxed < self.terms.relaxations.get(contact.queue, 0):
             heapq.heappush(self.timers, (contact.relax_ms, TIMER_RELAX, contact.id))
         if contact.queue in self.terms.overflows:
-            self._time_overflow(contact)
+            push_overflow(self.timers, contact, self.terms, self.calendars)
         only = None if contact.only_agent is None else self._only_of(contact, contact.only_agent)
         group = self.waiting.add(contact, excluded, gate=self.terms.gates.get(contact.queue), only=only)
         if group.open:
@@ -336,17 +335,6 @@ class Index:
         named = self.named.get(contact.only_agent or "", {})
         if contact.id in named:
             named[contact.id] = contact
-
-    def _time_overflow(self, contact: Contact) -> None:
-        found = overflow_due(contact, self.terms, self._calendars)
-        if found is not None:
-            heapq.heappush(self.timers, (found[0], TIMER_OVERFLOW, contact.id))
-
-    def time_overflows(self, contacts: Mapping[str, Contact], calendars: Iterable[str]) -> None:
-        """These calendars reckon otherwise than before: so do the times that contacts have waited by them."""
-        for calendar in calendars:
-            for contact_id in self.waiting.gated(calendar):
-                self._time_overflow(contacts[contact_id])
 
     def _only_of(self, contact: Contact, agent_id: str) -> str | None:
         if contact.only_until_ms <= self.now_ms:

@@ -4,6 +4,7 @@ configuration is true of contacts that wait already. Pure; kept by `index` as a 
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Mapping
 from typing import Final
 
@@ -11,6 +12,8 @@ from libs.common.events.pool import Overflow
 from services.router.core import policies
 from services.router.core.entities import CalendarState, Contact
 from services.router.core.terms import WAITED, Terms
+
+TIMER_OVERFLOW: Final = 7  # The id is the contact's; see the other kinds in `index`.
 
 # What a rule may do with a contact besides moving it to another queue.
 _EFFECTS: Final = frozenset({"message", "end"})
@@ -46,3 +49,12 @@ def _pending(contact: Contact, terms: Terms) -> Overflow | None:
         return None
     rule = rules[contact.overflow - 1]
     return rule if rule.when != WAITED and may_go(rule, contact.queue, contact.left_queues, terms) else None
+
+
+def push_overflow(
+    timers: list[tuple[int, int, str]], contact: Contact, terms: Terms, calendars: Mapping[str, CalendarState]
+) -> None:
+    """Put the time at which a waiting contact goes on, if it does, into the index's heap."""
+    found = overflow_due(contact, terms, calendars)
+    if found is not None:
+        heapq.heappush(timers, (found[0], TIMER_OVERFLOW, contact.id))

@@ -13,13 +13,12 @@ from services.router.core.index import (
     TIMER_CALENDAR,
     TIMER_OFFER,
     TIMER_ONLY,
-    TIMER_OVERFLOW,
     TIMER_RELAX,
     TIMER_WRAP_UP,
     Timer,
 )
 from services.router.core.model import PoolState
-from services.router.core.overflow_times import overflow_due
+from services.router.core.overflow_times import TIMER_OVERFLOW, overflow_due
 from services.router.core.transitions import ContactState
 
 

@@ -422,3 +422,22 @@ def test_a_copy_of_the_message_makes_nothing_new() -> None:
     pool.receive(2)
     again = pool.receive(2)
     assert again == []
+
+
+def test_a_long_wait_that_is_to_be_expected_is_not_begun() -> None:
+    # given a pool whose one agent takes ten minutes for each contact
+    pool = a_busy_pool(agents=("anna",))
+    rule = Overflow(when="expected_wait", at_least=15 * MINUTE_MS, to="end")
+    pool.configure(queues=(a_queue("orders", overflow=(rule,)),), agents=(an_agent("anna"),))
+    pool.presence("anna")
+    for number in range(1, 7):
+        assert "ContactCancelled" not in kinds(pool.receive(number))
+        if number > 1:
+            pool.wait(10 * MINUTE_MS)
+            pool.resolve("anna", f"con_{number - 1}")
+        pool.accept("anna", next(iter(pool.state.offers)))
+    # when contacts come of which the second would wait for twenty minutes
+    first, second = pool.receive(7), pool.receive(8)
+    # then
+    assert "ContactCancelled" not in kinds(first)
+    assert "ContactCancelled" in kinds(second)
