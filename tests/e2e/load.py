@@ -30,7 +30,7 @@ class Load:
     """Customers who write one after the other, through every refusal, and agents who accept and resolve.
 
     `accepted`: the contact of each customer that got a 202. `refusals`: the answers other than that. `silent`: requests that were not
-    answered within `ANSWER_S` although somebody took them.
+    answered within `ANSWER_S` although somebody took them. `histories`: what a reader of each partition saw, once all is over.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Load:
         self.accepted: dict[int, str] = {}
         self.refusals: list[httpx.Response] = []
         self.silent = 0
+        self.histories: list[History] = []
         self._doors = tuple(doors)
         agents = ("anna", "bruno", "carla")
         self.desks = [Desk(stack, agent, office=offices[i % len(offices)]) for i, agent in enumerate(agents)]
@@ -130,6 +131,27 @@ class Load:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for desk in self.desks:
             await desk.close()
+
+
+@asynccontextmanager
+async def under_load(
+    stack: Stack, mail_server: MailServer, contacts: int = CONTACTS, **faces: Iterable[str]
+) -> AsyncIterator[Load]:
+    """A test breaks things while everybody works; afterwards every contact and mail must come to its end, and what happened be in order.
+
+    `faces`: as for `Load`.
+    """
+    load = Load(stack, contacts, **faces)
+    await load.start()
+    try:
+        yield load
+        await load.all_resolved()
+        await load.all_mails_settled()
+    finally:
+        await load.end()
+    await stack.wait_until_ready()
+    await stack.stop()
+    load.histories = await check_history(stack, load, mail_server)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.e2e.load import Load, check_history
+from tests.e2e.load import under_load
 
 BETWEEN_KILLS = 12
 
@@ -14,20 +14,11 @@ BETWEEN_KILLS = 12
 async def test_each_process_is_killed_in_turn_under_load(mode, make_stack, mail_server) -> None:
     stack = make_stack(mode)
     await stack.start()
-    load = Load(stack)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server) as load:
         for turn, name in enumerate(stack.names * (4 if mode == "up" else 1)):
             await load.accepted_at_least((turn + 1) * BETWEEN_KILLS)
             await stack.kill(name)
             stack.launch(name)
-        await load.all_resolved()
-        await load.all_mails_settled()
-    finally:
-        await load.end()
-    await stack.wait_until_ready()
-    await stack.stop()
-    await check_history(stack, load, mail_server)
 
 
 @pytest.mark.timeout(400)
@@ -36,17 +27,8 @@ async def test_broker_and_database_are_killed_in_turn_under_load(
 ) -> None:
     stack = make_stack("kafka", fragile=True)
     await stack.start()
-    load = Load(stack)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server) as load:
         for turn, part in enumerate((fragile_broker, fragile_postgres)):
             await load.accepted_at_least((turn + 1) * BETWEEN_KILLS)
             await asyncio.to_thread(part.kill)
             await asyncio.to_thread(part.start)
-        await load.all_resolved()
-        await load.all_mails_settled()
-    finally:
-        await load.end()
-    await stack.wait_until_ready()
-    await stack.stop()
-    await check_history(stack, load, mail_server)

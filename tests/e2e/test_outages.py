@@ -13,12 +13,11 @@ from libs.common.http.auth import Role
 from libs.common.outbox import REASON_UNKNOWN
 from tests.e2e.conftest import MODES
 from tests.e2e.load import (
-    Load,
-    check_history,
     check_unavailable,
     follow_up_in,
     numbered_frames,
     shown_as_resolved,
+    under_load,
 )
 from tests.e2e.people import AWAY, Desk, send_contact
 from tests.e2e.posts import deliver, post_of
@@ -74,38 +73,30 @@ async def test_services_that_start_before_their_parts_wait_for_them(
     await turned_away(stack, "GET", "/v1/me/work")
 
     await asyncio.to_thread(fragile_broker.start)
-    load = Load(stack, 3)
+    early: list[str] = []
 
     async def accepted() -> bool:
         async with httpx.AsyncClient(timeout=REQUEST_S, trust_env=False) as client:
-            load.accepted[0] = (await send_contact(stack, client, 0))["contact_hint"]
+            early.append((await send_contact(stack, client, 0))["contact_hint"])
         return True
 
     await eventually(accepted)  # A contact that needs the log alone does not wait for the database.
     await turned_away(stack, "GET", "/v1/me/work")
 
     await asyncio.to_thread(fragile_postgres.start)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server, 3) as load:
         await load.all_resolved()
         await eventually(lambda: waits_for(stack, "followup", "smtp"))
         assert await unready_parts(stack, "ingest") == set(), "only what sends mails alone waits for the mail server"
         assert mail_server.mails == ()
         mail_server.start()
-        await load.all_mails_settled()
-    finally:
-        await load.end()
-    await stack.wait_until_ready()
-    await stack.stop()
-    await check_history(stack, load, mail_server)
+    assert early == [load.accepted[0]]
 
 
 async def test_mails_wait_for_a_mail_server_that_went_away(make_stack, mail_server) -> None:
     stack = make_stack("up")
     await stack.start()
-    load = Load(stack, 12)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server, 12) as load:
         await load.accepted_at_least(4)
         mail_server.stop()
         await eventually(lambda: waits_for(stack, "followup", "smtp"), 30)
@@ -113,13 +104,7 @@ async def test_mails_wait_for_a_mail_server_that_went_away(make_stack, mail_serv
         before = len(mail_server.mails)
         assert before < load.contacts
         mail_server.start()
-        await load.all_mails_settled()
-        assert len(mail_server.mails) > before
-    finally:
-        await load.end()
-    await stack.wait_until_ready()
-    await stack.stop()
-    await check_history(stack, load, mail_server)
+    assert len(mail_server.mails) > before
 
 
 @pytest.mark.timeout(300)
@@ -128,9 +113,7 @@ async def test_a_broker_that_dies_or_freezes_turns_callers_away_and_loses_nothin
 ) -> None:
     stack = make_stack("kafka", fragile=True)
     await stack.start()
-    load = Load(stack, 24)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server, 24) as load:
         for turn, (break_it, mend_it) in enumerate(
             ((fragile_broker.kill, fragile_broker.start), (fragile_broker.pause, fragile_broker.resume))
         ):
@@ -140,14 +123,7 @@ async def test_a_broker_that_dies_or_freezes_turns_callers_away_and_loses_nothin
             await turned_away(stack, "PUT", "/v1/me/presence", {"status": "break"})
             assert await unready_parts(stack, "ingest")
             await asyncio.to_thread(mend_it)
-        await load.all_resolved()
-        await load.all_mails_settled()
-    finally:
-        await load.end()
     assert load.silent == 0, "whoever called got an answer"
-    await stack.wait_until_ready()
-    await stack.stop()
-    await check_history(stack, load, mail_server)
 
 
 @pytest.mark.timeout(300)
@@ -156,9 +132,7 @@ async def test_a_database_that_dies_or_freezes_turns_agents_away_and_lets_custom
 ) -> None:
     stack = make_stack("kafka", fragile=True)
     await stack.start()
-    load = Load(stack, 48)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server, 48) as load:
         for break_it, mend_it in (
             (fragile_postgres.kill, fragile_postgres.start),
             (fragile_postgres.pause, fragile_postgres.resume),
@@ -170,15 +144,8 @@ async def test_a_database_that_dies_or_freezes_turns_agents_away_and_lets_custom
             await turned_away(stack, "GET", "/v1/me/work")
             await load.accepted_at_least(during + 5)
             await asyncio.to_thread(mend_it)
-        await load.all_resolved()
-        await load.all_mails_settled()
-    finally:
-        await load.end()
     assert load.silent == 0
     assert load.refusals == [], "what comes in needs the log alone"
-    await stack.wait_until_ready()
-    await stack.stop()
-    await check_history(stack, load, mail_server)
 
 
 @pytest.mark.parametrize("mode", ["sqlite", "kafka"])
@@ -186,10 +153,8 @@ async def test_a_database_that_dies_or_freezes_turns_agents_away_and_lets_custom
 async def test_of_two_routers_that_both_believe_in_their_claim_one_counts(mode, make_stack, mail_server) -> None:
     stack = make_stack(mode)
     await stack.start()
-    load = Load(stack, 120)
-    await load.start()
     other = stack.add_replica("router")
-    try:
+    async with under_load(stack, mail_server, 120) as load:
         await load.resolved_at_least(4)
         with frozen(stack, "router"):
             if mode == "sqlite":
@@ -202,13 +167,7 @@ async def test_of_two_routers_that_both_believe_in_their_claim_one_counts(mode, 
         with frozen(stack, other):
             if mode == "kafka":
                 await load.more_resolved(6)
-        await load.all_resolved()
-        await load.all_mails_settled()
-    finally:
-        await load.end()
-    await stack.stop()
-    histories = await check_history(stack, load, mail_server)
-    assert max(history.terms for history in histories if history.facts) >= 2, "nobody was deposed"
+    assert max(history.terms for history in load.histories if history.facts) >= 2, "nobody was deposed"
 
 
 @contextlib.contextmanager
@@ -267,21 +226,12 @@ async def test_a_log_that_cannot_be_written_turns_callers_away_for_as_long_as_it
 ) -> None:
     stack = make_stack("up")
     await stack.start()
-    load = Load(stack, 16)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server, 16) as load:
         await load.accepted_at_least(6)
         with trouble(stack):
             await load.refused_again()
             await load.refused_again()
-        await load.all_resolved()
-        await load.all_mails_settled()
-    finally:
-        await load.end()
     assert load.silent == 0, "whoever called got an answer"
-    await stack.wait_until_ready()
-    await stack.stop()
-    await check_history(stack, load, mail_server)
 
 
 @pytest.mark.timeout(300)
@@ -296,9 +246,7 @@ async def test_two_replicas_share_the_work_and_show_the_same(make_stack, mail_se
     watching = [asyncio.create_task(supervisor.follow()) for supervisor in supervisors]
     for supervisor in supervisors:
         await supervisor.frame("hello")
-    load = Load(stack, 24, doors=doors, offices=offices)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server, 24, doors=doors, offices=offices) as load:
         await load.accepted_at_least(12)
         async with httpx.AsyncClient(timeout=REQUEST_S, trust_env=False) as client:
             # The provider's repetitions come to both at once.
@@ -309,19 +257,14 @@ async def test_two_replicas_share_the_work_and_show_the_same(make_stack, mail_se
         await load.all_resolved()
         everything = set(load.accepted.values())
         await eventually(lambda: all(shown_as_resolved(supervisor) >= everything for supervisor in supervisors))
-        await load.all_mails_settled()
-    finally:
-        await load.end()
-        for task in watching:
-            task.cancel()
-        await asyncio.gather(*watching, return_exceptions=True)
-        for supervisor in supervisors:
-            await supervisor.close()
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    for supervisor in supervisors:
+        await supervisor.close()
     seen = [numbered_frames(supervisor) for supervisor in supervisors]
     begin, end = max(frames[0] for frames in seen), min(frames[-1] for frames in seen)
     assert len({tuple(frame for frame in frames if begin <= frame <= end) for frames in seen}) == 1
-    await stack.stop()
-    await check_history(stack, load, mail_server)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -329,28 +272,18 @@ async def test_two_replicas_share_the_work_and_show_the_same(make_stack, mail_se
 async def test_everybody_ends_in_order_under_load_and_nothing_is_lost(mode, make_stack, mail_server) -> None:
     stack = make_stack(mode)
     await stack.start()
-    load = Load(stack, 20)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server, 20) as load:
         await load.accepted_at_least(8)
         await stack.stop()
         await stack.start()
-        await load.all_resolved()
-        await load.all_mails_settled()
-    finally:
-        await load.end()
     assert all(answer.status_code == 503 for answer in load.refusals)
-    await stack.stop()
-    await check_history(stack, load, mail_server)
 
 
 async def test_a_mail_whose_acceptance_was_not_heard_is_not_sent_again(make_stack, mail_server) -> None:
     stack = make_stack("up")
     await stack.start()
     mail_server.lose_reply()
-    load = Load(stack, 2)
-    await load.start()
-    try:
+    async with under_load(stack, mail_server, 2) as load:
         await load.all_resolved()
         async with httpx.AsyncClient(timeout=REQUEST_S, trust_env=False) as client:
             mails = [await follow_up_in(stack, client, contact, "sent", "failed") for contact in load.accepted.values()]
@@ -360,11 +293,6 @@ async def test_a_mail_whose_acceptance_was_not_heard_is_not_sent_again(make_stac
         ]
         (unknown,) = [mail["contact_id"] for mail in mails if mail["state"] == "failed"]
         await eventually(lambda: told_in_timeline(load.desks[0], unknown))
-    finally:
-        await load.end()
-    await stack.wait_until_ready()
-    await stack.stop()
-    await check_history(stack, load, mail_server)
 
 
 async def told_in_timeline(desk: Desk, contact: str) -> bool:
