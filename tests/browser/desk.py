@@ -76,6 +76,26 @@ class Desk:
         """A notice in the corner."""
         return self.page.locator("#notices").get_by_text(text)
 
+    @property
+    def dialog(self) -> Locator:
+        """The dialog that is open."""
+        return self.page.get_by_role("dialog")
+
+    @property
+    def actions(self) -> Locator:
+        """The buttons under the head of the open contact, and what they say."""
+        return self.page.get_by_role("group", name="What can be done")
+
+    @property
+    def history(self) -> Locator:
+        """What happened to the open contact."""
+        return self.page.get_by_role("region", name="History")
+
+    @property
+    def contact(self) -> Locator:
+        """The open contact, with everything beside it."""
+        return self.page.get_by_role("article", name="Contact", exact=True)
+
     def button(self, name: str) -> Locator:
         """A button by its name."""
         return self.page.get_by_role("button", name=name)

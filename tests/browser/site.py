@@ -38,9 +38,21 @@ POOLS = {
     "strange": "offer_timeout: 10m",
     "words": "offer_timeout: 10m",
     "board": "offer_timeout: 10m, target: 2m",
+    "passing": "offer_timeout: 10m",
+    "holding": "offer_timeout: 10m",
+    "asking": "offer_timeout: 10m",
+    "taking": "offer_timeout: 10m, pull: true",
+    "guided": "offer_timeout: 10m",
+    "noticed": "offer_timeout: 2s",
+    "refused": "offer_timeout: 10m",
+    "why": "offer_timeout: 10m",
     "crash": "offer_timeout: 10m",
     "anew": "offer_timeout: 10m",
 }
+# Pools with rules of their own.
+RULES = {"noticed": "routing: {not_responding_after: 1, flag_after_declines: 1}"}
+# A second queue, to pass contacts on to; it asks for a skill that nobody has.
+SECOND_QUEUES = {"passing": "invoices", "guided": "refunds"}
 
 
 def write_configuration(pools: tuple[str, ...], path: Path) -> None:
@@ -48,6 +60,8 @@ def write_configuration(pools: tuple[str, ...], path: Path) -> None:
     queues, accounts, rules, agents = [], [], [], []
     for pool in pools:
         queues.append(f"  {pool}: {{pool: {pool}, {POOLS[pool]}}}")
+        if pool in SECOND_QUEUES:
+            queues.append(f"  {SECOND_QUEUES[pool]}: {{pool: {pool}, skills: {{{SECOND_QUEUES[pool]}: 3}}}}")
         accounts.append(f"  form-{pool}: {{channel: webform, pool: {pool}, address: {pool}@shop.example}}")
         rules.append(f"  - {{queue: {pool}}}")
         for name, role in (("Anna", "agent"), ("Bruno", "agent"), ("Sara", "supervisor")):
@@ -56,7 +70,7 @@ def write_configuration(pools: tuple[str, ...], path: Path) -> None:
     text = "\n".join(
         (
             "pools:",
-            *(f"  {pool}: {{}}" for pool in pools),
+            *(f"  {pool}: {{{RULES.get(pool, '')}}}" for pool in pools),
             "queues:",
             *queues,
             "accounts:",

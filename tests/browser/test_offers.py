@@ -27,7 +27,7 @@ async def test_what_one_agent_declines_comes_to_the_other(site: Site, open_desk:
     await anna.page.keyboard.press("Alt+R")
 
     await expect(anna.offer("Who takes it?")).to_have_count(0)
-    await expect(bruno.offer("Who takes it?")).to_contain_text("Passed over: anna-choice (declined).")
+    await expect(bruno.offer("Who takes it?")).to_contain_text("Passed over: Anna (declined).")
     await bruno.accept("Who takes it?")
     await expect(anna.mine("Who takes it?")).to_have_count(0)
     await expect(bruno.mine("Who takes it?")).to_be_visible()

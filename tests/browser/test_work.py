@@ -64,7 +64,7 @@ async def test_a_contact_is_taken_answered_and_resolved(
     await page.get_by_label("Note for colleagues").fill("The carrier was late.")
     await desk.button("Add note").click()
     await expect(desk.message("The carrier was late.")).to_be_visible()
-    await expect(page.get_by_role("region", name="History")).to_contain_text("Note by anna-work")
+    await expect(page.get_by_role("region", name="History")).to_contain_text("Note by Anna")
 
     await desk.button("Resolve").click()
     await page.get_by_label("Outcome").fill("solved")

@@ -1,7 +1,7 @@
 """The console has words, in each of its languages, for everything that the services may tell it by a fixed word.
 
 Whoever adds a kind of entry to the history, a reason to refuse, a cause, a state or an obstacle finds out here that people have no
-words for it yet. The words stand in services/agent_api/console/js/words.LANGUAGE.js.
+words for it yet. The words stand in services/agent_api/console/js/words_said.LANGUAGE.js, those of the console itself in words.LANGUAGE.js.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _USED = re.compile(r'\bt\(\s*"([^"]+)"')
 
 
 def keys_of(language: str) -> list[str]:
-    """Every key that a language has words for, in the order of the file."""
-    text = (SCRIPTS / f"words.{language}.js").read_text(encoding="utf-8")
+    """Every key that a language has words for, in the order of its files."""
+    text = "".join((SCRIPTS / f"{name}.{language}.js").read_text(encoding="utf-8") for name in ("words_said", "words"))
     return [quoted or plain for quoted, plain in _KEY.findall(text)]
 
 

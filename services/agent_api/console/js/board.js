@@ -2,23 +2,26 @@
 // only while somebody can see it. Agents see the throughput alone: the rest is for supervisors. Called by main.
 
 import { get, list, Problem } from "./api.js";
+import { drawAgents } from "./board_agents.js";
+import { drawAttention } from "./board_attention.js";
+import { drawQueues, keyOf, waitOf } from "./board_queues.js";
 import { drawThroughput } from "./chart.js";
-import { everySecond, nowMs } from "./clock.js";
-import { h, keep, replace, say } from "./dom.js";
-import { channelName, explainProblem } from "./labels.js";
-import { formatCountdown, formatDuration, formatShare, t } from "./words.js";
+import { everySecond } from "./clock.js";
+import { h, keep, say } from "./dom.js";
+import { explainProblem } from "./labels.js";
+import { formatCountdown, t } from "./words.js";
 
 const READ_EVERY_S = 15;
 const READ_AFTER_CHANGE_S = 5;
 const MINUTES = 30;
-const PRESENCES = ["available", "busy", "break", "not_responding", "offline"];
 
 /** `{element, end()}`. */
 export function drawBoard(console) {
   const supervises = console.me.role !== "agent";
   const tiles = h("dl", { class: "tiles" });
   const queues = drawQueues();
-  const agents = drawAgents();
+  const agents = drawAgents({ onSet: take });
+  const attention = drawAttention();
   const chart = h("div", { class: "chart" });
   const problem = h("p", { class: "problem", role: "status" });
   const element = h(
@@ -26,13 +29,14 @@ export function drawBoard(console) {
     { class: "board" },
     h("h1", { class: "unseen" }, t("board")),
     problem,
+    supervises && attention.element,
     tiles,
     supervises && queues.element,
     h("section", { class: "panel", "aria-labelledby": "throughput-heading" }, h("h2", { id: "throughput-heading" }, t("throughput", { count: MINUTES })), chart),
     supervises && agents.element,
     !supervises && h("p", { class: "muted" }, t("board-reduced")),
   );
-  const state = { queues: new Map(), agents: new Map(), realtime: null };
+  const state = { queues: new Map(), agents: new Map(), flagged: [], realtime: null };
   let ended = false;
   let reading = false;
   let seconds = 0;
@@ -44,14 +48,16 @@ export function drawBoard(console) {
     seconds = 0;
     changed = false;
     try {
-      const [realtime, readQueues, readAgents] = await Promise.all([
+      const [realtime, readQueues, readAgents, flagged] = await Promise.all([
         get(`/v1/metrics/realtime?minutes=${MINUTES}`),
         supervises ? list("/v1/queues") : [],
         supervises ? list("/v1/agents") : [],
+        supervises ? list("/v1/contacts?flagged=true&state=queued&state=offered&order=due") : [],
       ]);
       state.realtime = realtime;
       state.queues = new Map(readQueues.map((queue) => [keyOf(queue), queue]));
       state.agents = new Map(readAgents.map((agent) => [agent.id, agent]));
+      state.flagged = flagged;
       say(problem, "");
       if (!ended) show();
     } catch (failure) {
@@ -66,7 +72,21 @@ export function drawBoard(console) {
     showTiles(tiles, state, supervises);
     drawThroughput(chart, state.realtime.minutes, Date.parse(state.realtime.to), MINUTES);
     queues.show([...state.queues.values()]);
+    showAgents();
+  }
+
+  function showAgents() {
     agents.show([...state.agents.values()]);
+    attention.show(state.flagged, [...state.agents.values()]);
+  }
+
+  /** An agent's presence, as a frame or a command's answer says it. */
+  function take({ agent: id, presence, since }) {
+    const agent = state.agents.get(id);
+    if (!agent) return;
+    state.agents.set(id, { ...agent, presence, since });
+    showAgents();
+    showTiles(tiles, state, supervises);
   }
 
   function hear(frame) {
@@ -79,11 +99,12 @@ export function drawBoard(console) {
       queues.show([...state.queues.values()]);
       showTiles(tiles, state, supervises);
     }
-    const agent = frame.type === "presence.changed" && state.agents.get(frame.agent);
-    if (agent) {
-      state.agents.set(agent.id, { ...agent, presence: frame.presence, since: frame.since });
-      agents.show([...state.agents.values()]);
-      showTiles(tiles, state, supervises);
+    if (frame.type === "presence.changed") take(frame);
+    // What is flagged is seen at once, and what is not any more.
+    const known = frame.contact && state.flagged.some((contact) => contact.id === frame.contact.id);
+    if (supervises && (known || frame.change === "flagged")) {
+      changed = true;
+      read();
     }
   }
 
@@ -93,6 +114,7 @@ export function drawBoard(console) {
     if (state.realtime !== null) showTiles(tiles, state, supervises);
     queues.tick();
     agents.tick();
+    attention.tick();
   }
 
   console.frameListeners.add(hear);
@@ -110,21 +132,13 @@ export function drawBoard(console) {
   };
 }
 
-function keyOf(queue) {
-  return `${queue.pool} ${queue.id}`;
-}
-
-function waitOf(queue) {
-  return queue.oldest_received_at === null ? null : nowMs() - Date.parse(queue.oldest_received_at);
-}
-
 function showTiles(place, { queues, agents, realtime }, supervises) {
   const sum = (rows, name) => rows.reduce((total, row) => total + row[name], 0);
   const minutes = realtime?.minutes ?? [];
   const rows = [...queues.values()];
   const waits = rows.map(waitOf).filter((wait) => wait !== null);
   const present = [...agents.values()].filter((agent) => agent.presence === "available").length;
-  const flow = ["received", "assigned", "resolved"].map((name) => ({ name, value: sum(minutes, name), hint: t("last-minutes", { count: MINUTES }) }));
+  const flow = ["received", "assigned", "resolved", "abandoned"].map((name) => ({ name, value: sum(minutes, name), hint: t("last-minutes", { count: MINUTES }) }));
   const now = [
     { name: "waiting", value: sum(rows, "waiting") },
     { name: "oldest-wait", value: waits.length === 0 ? "–" : formatCountdown(Math.max(...waits)) },
@@ -133,89 +147,4 @@ function showTiles(place, { queues, agents, realtime }, supervises) {
   ];
   const tiles = supervises ? [...now, ...flow.filter((tile) => tile.name !== "assigned")] : flow;
   keep(place, tiles, (tile) => tile.name, (tile) => h("div", {}, h("dt", { title: tile.hint ?? null }, t(tile.name)), h("dd", { data: { tile: tile.name } })), (item, tile) => say(item.lastChild, String(tile.value)));
-}
-
-function drawQueues() {
-  const columns = ["queue", "waiting", "oldest-wait", "offered", "in-progress", "service-level", "expected-wait"];
-  const rows = h("tbody");
-  const table = h(
-    "table",
-    {},
-    h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col", title: name === "service-level" ? t("service-level-hint") : null }, t(name))))),
-    rows,
-  );
-  const element = h("section", { class: "panel wide", "aria-labelledby": "queues-heading" }, h("h2", { id: "queues-heading" }, t("queues")), h("div", { class: "scroll" }, table));
-  let shown = [];
-
-  function fillRow(row, queue) {
-    const wait = waitOf(queue);
-    row.dataset.queue = queue.id;
-    const cells = [
-      queue.waiting,
-      wait === null ? "–" : formatCountdown(wait),
-      queue.offered,
-      queue.active,
-      queue.service_level === null ? "–" : formatShare(queue.service_level),
-      queue.expected_wait_ms === null ? "–" : formatDuration(queue.expected_wait_ms),
-    ];
-    cells.forEach((value, index) => say(row.children[index + 1], String(value)));
-    row.children[2].classList.toggle("late", wait !== null && queue.target_ms !== null && wait > queue.target_ms);
-    row.children[1].classList.toggle("some", queue.waiting > 0);
-  }
-
-  const draw = () => keep(rows, shown, keyOf, (queue) => makeRow(queue, columns.length), fillRow);
-  return {
-    element,
-    show(queues) {
-      shown = queues;
-      draw();
-    },
-    tick: draw,
-  };
-}
-
-function makeRow(queue, columns) {
-  const target = queue.target_ms === null ? null : h("span", { class: "muted" }, ` ${t("target", { time: formatDuration(queue.target_ms) })}`);
-  return h("tr", {}, h("th", { scope: "row" }, queue.id, target), Array.from({ length: columns - 1 }, () => h("td")));
-}
-
-function drawAgents() {
-  const groups = h("div", { class: "groups" });
-  const element = h("section", { class: "panel", "aria-labelledby": "agents-heading" }, h("h2", { id: "agents-heading" }, t("agents")), groups);
-  let shown = [];
-
-  function draw() {
-    const present = PRESENCES.map((presence) => ({ presence, agents: shown.filter((agent) => agent.presence === presence) }));
-    keep(groups, present, (group) => group.presence, makeGroup, (place, { agents }) => {
-      say(place.querySelector(".count"), String(agents.length));
-      keep(place.querySelector("ul"), agents, (agent) => agent.id, () => h("li"), drawAgent);
-    });
-  }
-
-  return {
-    element,
-    show(agents) {
-      shown = agents;
-      draw();
-    },
-    tick: draw,
-  };
-}
-
-function makeGroup({ presence }) {
-  return h("section", { data: { presence } }, h("h3", {}, h("span", { class: "dot" }), t(`presence.${presence}`), h("span", { class: "count" })), h("ul"));
-}
-
-function drawAgent(item, agent) {
-  const load = Object.entries(agent.load).map(([channel, number]) => t("load", { channel: channelName(channel), number, room: agent.capacity[channel] ?? 1 }));
-  const since = formatDuration(nowMs() - Date.parse(agent.since));
-  const facts = JSON.stringify([agent.name, load, since]);
-  if (item.dataset.facts === facts) return;
-  item.dataset.facts = facts;
-  replace(
-    item,
-    h("span", { class: "name" }, agent.name),
-    h("span", { class: "muted since" }, since),
-    h("span", { class: "load" }, load.length > 0 ? load.join(", ") : h("span", { class: "muted" }, t("nothing-in-hand"))),
-  );
 }

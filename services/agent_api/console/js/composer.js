@@ -57,6 +57,8 @@ export function drawComposer({ contactId, path, onSent }) {
       closed.hidden = reply;
       say(closed, reply ? "" : reason);
     },
+    /** Begin with this box. */
+    choose: (kind) => choose(kind, false),
     focus: () => forms[shown].focus(),
   };
 }

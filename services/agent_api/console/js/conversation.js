@@ -1,13 +1,14 @@
 // The open contact: its head, what was said, the boxes to answer in, and beside them the customer and the history.
 // It reads everything again, one request at a time, whenever a frame says that something happened. Called by the desk.
 
+import { drawActions } from "./actions.js";
 import { command, get, list, Problem } from "./api.js";
 import { drawCard } from "./card.js";
 import { everySecond, nowMs } from "./clock.js";
 import { drawComposer } from "./composer.js";
 import { h, keep, replace, say } from "./dom.js";
 import { drawHistory } from "./history.js";
-import { channelLabel, customerName, explainProblem, needsText, stateLabel, subjectOf } from "./labels.js";
+import { channelLabel, customerName, explainProblem, flagText, needsText, stateLabel, subjectOf } from "./labels.js";
 import { drawMessage, showMessage } from "./messages.js";
 import { notify } from "./notices.js";
 import { askHowItEnded } from "./resolve.js";
@@ -21,17 +22,18 @@ const READ_EVERY_S = 10;
 
 /** `{element, focus(), end()}`. */
 export function drawConversation(console, contactId) {
-  const { me, work } = console;
+  const { me, work, directory } = console;
   const path = `/v1/contacts/${encodeURIComponent(contactId)}`;
   const head = h("header", { class: "head" });
   const thread = h("ol", { class: "thread", tabindex: "0", "aria-label": t("messages") });
   const composer = drawComposer({ contactId, path, onSent: () => refresh() });
   const card = drawCard(contactId);
-  const history = drawHistory();
+  const history = drawHistory(console);
+  const actions = drawActions(console, { path, onDone: take, onTried: () => refresh() });
   const element = h(
     "article",
     { class: "contact", "aria-label": t("contact") },
-    h("div", { class: "talk" }, head, thread, composer.element),
+    h("div", { class: "talk" }, head, actions.element, thread, composer.element),
     h("aside", { class: "beside" }, card.element, history.element),
   );
   let contact = null;
@@ -42,15 +44,18 @@ export function drawConversation(console, contactId) {
 
   function showContact(newer) {
     const changed = JSON.stringify(newer) !== JSON.stringify(contact);
+    // Who only had notes to write has replies to write now.
+    if (contact !== null && contact.agent !== me.id && newer.agent === me.id) composer.choose("reply");
     contact = newer;
     if (changed) drawHead();
+    actions.show(contact);
     composer.allow({ reply: WORKABLE.has(contact.state) && (contact.agent === me.id || me.role !== "agent"), reason: whyNot() });
   }
 
   function whyNot() {
     if (contact.state === "wrap_up") return t("closed.wrap-up");
     if (!WORKABLE.has(contact.state)) return t(contact.light === "green" ? "closed.resolved" : "closed.waiting");
-    return t("closed.not-yours", { agent: contact.agent });
+    return t("closed.not-yours", { agent: directory.name(contact.agent) });
   }
 
   function drawHead() {
@@ -67,11 +72,13 @@ export function drawConversation(console, contactId) {
           { class: "muted facts" },
           stateLabel(contact),
           channelLabel(contact.channel),
+          contact.agent && contact.agent !== me.id && h("span", {}, directory.name(contact.agent)),
           h("span", {}, contact.queue),
           h("span", {}, customerName(contact)),
           needsText(contact) && h("span", { title: t("asks-for") }, needsText(contact)),
           h("time", { datetime: contact.received_at, title: contact.received_at }, formatTime(contact.received_at)),
-          contact.state === "wrap_up" && contact.wrap_up_until && h("span", { class: "until", data: { until: contact.wrap_up_until } }),
+          contact.state === "wrap_up" && (contact.wrap_up_until ? h("span", { class: "until", data: { until: contact.wrap_up_until } }) : h("span", {}, t("wrap-up-open"))),
+          contact.flag && h("span", { class: "flag" }, flagText(contact.flag)),
           contact.disposition && h("span", {}, contact.disposition),
         ),
       ),
@@ -104,6 +111,8 @@ export function drawConversation(console, contactId) {
       do {
         again = false;
         const [read, messages, entries] = await Promise.all([get(path), list(`${path}/messages`), list(`${path}/timeline`)]);
+        // Names are as good as ids until they are known, but lines of the history are drawn once.
+        await directory.ready;
         if (ended) return;
         showContact(read);
         showThread(messages, entries);
@@ -130,7 +139,7 @@ export function drawConversation(console, contactId) {
       .map((entry) => ({ id: entry.data.note_id, direction: "note", at: entry.at, agent: entry.agent, text: entry.data.text, attachments: [] }));
     const items = [...messages, ...notes].sort((one, other) => Date.parse(one.at) - Date.parse(other.at));
     const newest = thread.lastElementChild?.dataset.key;
-    keep(thread, items, (item) => item.id, () => drawMessage(), (item, message) => showMessage(item, message, customerName(contact)));
+    keep(thread, items, (item) => item.id, () => drawMessage(), (item, message) => showMessage(item, message, customerName(contact), directory));
     if (atEnd && thread.lastElementChild?.dataset.key !== newest) thread.lastElementChild?.scrollIntoView({ block: "end" });
   }
 
@@ -144,13 +153,18 @@ export function drawConversation(console, contactId) {
     return act(`${path}/wrap-up/done`);
   }
 
+  /** A command's answer. */
+  function take(answer) {
+    work.applyContact(answer);
+    if (!ended) showContact(answer);
+  }
+
   /** These take a new key each time: what has happened already is refused by the contact's state. */
   async function act(address, body) {
     element.setAttribute("aria-busy", "true");
     try {
       const answer = await command("POST", address, body);
-      work.applyContact(answer);
-      if (!ended) showContact(answer);
+      take(answer);
       if (answer.state === "resolved") notify(t("resolved-notice", { name: customerName(answer) }));
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
@@ -170,10 +184,12 @@ export function drawConversation(console, contactId) {
   console.frameListeners.add(hear);
   const known = work.find(contactId);
   if (known) showContact(known);
+  // Whoever was asked to look at somebody else's contact has notes to write, and no replies.
+  if (work.consults.has(contactId)) composer.choose("note");
   refresh();
   return {
     element,
-    focus: () => (known?.agent === me.id ? composer.focus() : thread.focus()),
+    focus: () => (known?.agent === me.id || work.consults.has(contactId) ? composer.focus() : thread.focus()),
     end() {
       ended = true;
       stopTicking();

@@ -3,6 +3,8 @@
 import { drawContactList } from "./contacts.js";
 import { drawConversation } from "./conversation.js";
 import { h, replace } from "./dom.js";
+import { customerName } from "./labels.js";
+import { notify } from "./notices.js";
 import { drawOffers } from "./offers.js";
 import { t } from "./words.js";
 
@@ -12,6 +14,12 @@ export function drawDesk(console) {
   const contacts = drawContactList(console);
   const middle = h("div", { class: "middle" });
   const element = h("main", { class: "desk" }, h("div", { class: "left" }, offers.element, contacts.element), middle);
+  // Who looks at another contact would not see that one is back.
+  const stopWatching = console.work.watch((event) => {
+    if (event.reason === "resumed" && event.before?.state === "held" && event.contact.id !== opened && console.work.contacts.has(event.contact.id)) {
+      notify(t("resumed-notice", { name: customerName(event.contact) }));
+    }
+  });
   let conversation = null;
   let opened;
 
@@ -32,6 +40,7 @@ export function drawDesk(console) {
     element,
     open,
     end() {
+      stopWatching();
       offers.end();
       contacts.end();
       conversation?.end();

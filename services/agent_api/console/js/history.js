@@ -5,19 +5,21 @@ import { explainOffer, explainReason, skillsText } from "./labels.js";
 import { formatFully, formatTime, hasText, t } from "./words.js";
 
 /** `{element, show(entries)}`. */
-export function drawHistory() {
+export function drawHistory({ me, directory }) {
   const lines = h("ol", { class: "history" });
   const element = h("section", { class: "panel", "aria-labelledby": "history-heading" }, h("h2", { id: "history-heading" }, t("history")), lines);
   return {
     element,
     show(entries) {
       // The newest first: that is what one looks for.
-      keep(lines, [...entries].reverse(), (entry) => entry.id, drawEntry);
+      keep(lines, [...entries].reverse(), (entry) => entry.id, (entry) => drawEntry(entry, me, directory));
     },
   };
 }
 
-function drawEntry(entry) {
+function drawEntry(entry, me, directory) {
+  const name = (agent) => agent && directory.name(agent);
+  const people = { agent: name(entry.agent) ?? "", by: name(entry.data.by), to: name(entry.data.to), consulted: name(entry.data.consulted) };
   const key = `event.${entry.type}`;
   const { reason } = entry.data;
   const line = h("li", { data: { type: entry.type } });
@@ -27,9 +29,10 @@ function drawEntry(entry) {
     h(
       "span",
       {},
-      hasText(key) ? t(key, { ...entry.data, agent: entry.agent ?? "" }) : entry.type,
-      detailsOf(entry).map((text) => h("span", { class: "muted" }, ` ${text}`)),
-      typeof reason === "object" && reason !== null && h("span", { class: "why muted" }, ` ${explainOffer(reason)}`),
+      hasText(key) ? t(key, { ...entry.data, ...people }) : entry.type,
+      detailsOf(entry).map((text, index) => h("span", { class: "muted" }, `${index === 0 ? " " : " · "}${text}`)),
+      // It is written for whoever was offered it; others can ask why.
+      typeof reason === "object" && reason !== null && entry.agent === me.id && h("span", { class: "why muted" }, ` ${explainOffer(reason, directory)}`),
     ),
   );
   return line;

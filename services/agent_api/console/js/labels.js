@@ -59,7 +59,7 @@ export function subjectOf(contact) {
 }
 
 /** Why the router chose this agent for this contact, in a sentence or two. */
-export function explainOffer(reason, names = {}) {
+export function explainOffer(reason, directory) {
   const sentences = [reason.rank === 1 ? t("why.first") : t("why.rank", reason)];
   const strategy = `why.${reason.strategy}`;
   if (reason.strategy === "preferred_agent") sentences.push(t("why.preferred"));
@@ -67,7 +67,7 @@ export function explainOffer(reason, names = {}) {
   else sentences.push(hasText(strategy) ? t(strategy, reason) : t("why.chosen", reason));
   const left = Object.entries(reason.left_out ?? {}).map(([agent, word]) => {
     const why = hasText(`left-out.${word}`) ? t(`left-out.${word}`) : word;
-    return `${names[agent] ?? agent} (${why})`;
+    return `${directory.name(agent)} (${why})`;
   });
   if (left.length > 0) sentences.push(t("why.left-out", { agents: left.join(", ") }));
   return sentences.join(" ");
@@ -78,9 +78,9 @@ export function waitedText(ms) {
   return t("waited", { time: formatDuration(ms) });
 }
 
-/** A refusal in a sentence. */
-export function explainProblem(problem) {
-  const key = `problem.${problem.type}`;
+/** A refusal in a sentence. `words`: by type, the keys of sentences that say better what it means here. */
+export function explainProblem(problem, words = {}) {
+  const key = words[problem.type] ?? `problem.${problem.type}`;
   return hasText(key) ? t(key) : problem.detail || t("problem.unreadable");
 }
 
@@ -92,6 +92,11 @@ export function explainReason(reason) {
 /** Skills with their levels: `orders 2, lang.it 3`. */
 export function skillsText(skills) {
   return Object.entries(skills).map(([skill, level]) => `${skill} ${level}`).join(", ");
+}
+
+/** Why somebody should look at a contact. */
+export function flagText(flag) {
+  return hasText(`flag.${flag.reason}`) ? t(`flag.${flag.reason}`, flag) : flag.reason;
 }
 
 /** What a contact asks for: its skills, or one of several sets of them; null where it asks for nothing. */

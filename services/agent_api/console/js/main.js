@@ -4,17 +4,21 @@
 import { get, onSessionEnded, Problem, signIn } from "./api.js";
 import { drawBoard } from "./board.js";
 import { drawDesk } from "./desk.js";
+import { Directory } from "./directory.js";
 import { replace } from "./dom.js";
-import { explainProblem } from "./labels.js";
+import { customerName, explainProblem } from "./labels.js";
 import { notify } from "./notices.js";
 import { clearSession, readSession, saveSession } from "./session.js";
 import { drawShell } from "./shell.js";
 import { drawSignIn } from "./sign_in.js";
 import { Stream } from "./stream.js";
+import { drawInHand, drawWaiting } from "./waiting.js";
 import { currentLanguage, t } from "./words.js";
 import { Work } from "./work.js";
 
 const RETRY_MS = 2000;
+// What the first part of the address names; everything else is the desk.
+const PARTS = { board: drawBoard, waiting: drawWaiting, agent: drawInHand };
 const page = document.getElementById("app");
 let running = null;
 
@@ -23,6 +27,7 @@ class Console {
   constructor(me) {
     this.me = me;
     this.work = new Work(me.id);
+    this.directory = new Directory();
     this.connection = "connecting";
     this.connectionListeners = new Set();
     this.frameListeners = new Set();
@@ -52,20 +57,31 @@ class Console {
 
   /** Show the part that the address names. */
   show() {
-    const [, part, id] = location.hash.split("/");
-    const name = part === "board" ? "board" : "desk";
+    const [, part, ...rest] = location.hash.split("/");
+    const name = Object.hasOwn(PARTS, part) ? part : "desk";
+    const place = rest.filter(Boolean).map(decodeURIComponent);
     if (this.shown?.name !== name) {
       this.shown?.end();
-      this.shown = { name, ...(name === "board" ? drawBoard(this) : drawDesk(this)) };
+      this.shown = { name, ...(PARTS[name] ?? drawDesk)(this) };
       replace(this.shell.place, this.shown.element);
     }
-    this.shown.open?.(part === "contact" && id ? decodeURIComponent(id) : null);
-    this.shell.mark(name);
+    this.shown.open?.(name !== "desk" ? place : part === "contact" && place.length > 0 ? place[0] : null);
+    this.shell.mark(name === "agent" ? "board" : name);
   }
 
   take(frame) {
     this.work.apply(frame);
+    this.alarm(frame);
     for (const listener of [...this.frameListeners]) listener(frame);
+  }
+
+  /** What a supervisor should look at is said wherever the supervisor is. */
+  alarm(frame) {
+    if (this.me.role === "agent") return;
+    if (frame.type === "contact.updated" && frame.change === "flagged") notify(t("flagged-notice", { name: customerName(frame.contact), ...frame.contact.flag }), "problem");
+    if (frame.type === "presence.changed" && frame.presence === "not_responding" && frame.agent !== this.me.id) {
+      notify(t("not-responding-notice", { name: this.directory.name(frame.agent) }), "problem");
+    }
   }
 
   setConnection(state) {
@@ -76,6 +92,7 @@ class Console {
 
   end() {
     this.stream.close();
+    this.directory.end();
     this.shown?.end();
     this.shell?.end();
     document.removeEventListener("visibilitychange", this.seen);

@@ -14,12 +14,12 @@ export function drawMessage() {
 }
 
 /** Show the message in it. `direction` is "in", "out" or "note". */
-export function showMessage(item, message, customer) {
+export function showMessage(item, message, customer, directory) {
   const facts = JSON.stringify(message);
   if (item.dataset.facts === facts) return;
   item.dataset.facts = facts;
   item.dataset.direction = message.direction;
-  const who = message.direction === "in" ? message.name || customer : message.agent || t("automatic");
+  const who = message.direction === "in" ? message.name || customer : directory.name(message.agent) || t("automatic");
   replace(
     item,
     h(

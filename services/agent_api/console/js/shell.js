@@ -12,9 +12,14 @@ const PRESENCES = ["available", "busy", "break", "offline"];
 
 /** `{element, place, mark(name), end()}`: `place` is where the parts go. */
 export function drawShell(console, { onLanguage, onSignOut }) {
-  const { me, work } = console;
+  const { me, work, directory } = console;
   const place = h("div", { class: "place" });
-  const links = { desk: navigation("#/", t("desk")), board: navigation("#/board", t("board")) };
+  const links = { desk: navigation("#/", t("desk")), waiting: navigation("#/waiting", t("waiting-part")), board: navigation("#/board", t("board")) };
+  // Agents have nothing to look for where nothing may be taken by name.
+  const showWaiting = () => {
+    links.waiting.hidden = me.role === "agent" && !directory.queues.some((queue) => queue.pull);
+  };
+  showWaiting();
   const offers = h("span", { class: "badge", hidden: true });
   links.desk.append(offers);
   const presence = drawPresence(me, work);
@@ -34,6 +39,7 @@ export function drawShell(console, { onLanguage, onSignOut }) {
     document.title = count === 0 ? "Centralino" : `(${count}) ${t("offers-title")} – Centralino`;
   };
   const stop = work.watch(showOffers);
+  const stopNaming = directory.watch(showWaiting);
   console.connectionListeners.add(showConnection);
   showConnection(console.connection);
   showOffers();
@@ -42,7 +48,7 @@ export function drawShell(console, { onLanguage, onSignOut }) {
     "header",
     { class: "bar" },
     h("span", { class: "brand" }, "Centralino"),
-    h("nav", { "aria-label": t("navigation") }, links.desk, links.board),
+    h("nav", { "aria-label": t("navigation") }, Object.values(links)),
     presence.element,
     h("span", { class: "gap" }),
     connection,
@@ -61,6 +67,7 @@ export function drawShell(console, { onLanguage, onSignOut }) {
     },
     end() {
       stop();
+      stopNaming();
       presence.end();
       console.connectionListeners.delete(showConnection);
     },

@@ -1,5 +1,5 @@
 // The language of the page: which one it is, texts by key, and times and durations as people of that language write them.
-// Texts stand in words.LANGUAGE.js and nowhere else. Called by every view.
+// Texts stand in words.LANGUAGE.js and words_said.LANGUAGE.js and nowhere else. Called by every view.
 
 import { en } from "./words.en.js";
 import { it } from "./words.it.js";

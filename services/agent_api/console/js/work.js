@@ -11,6 +11,7 @@ export class Work {
     this.presence = null;
     this.offers = new Map();
     this.contacts = new Map();
+    this.consults = new Map();
     this.unseen = readUnseen(agent);
     this.listeners = new Set();
     this.openContact = null;
@@ -74,7 +75,7 @@ export class Work {
 
   /** The contact as this agent's work or offers know it. */
   find(contactId) {
-    return this.contacts.get(contactId) ?? [...this.offers.values()].find((offer) => offer.contact.id === contactId)?.contact;
+    return this.contacts.get(contactId) ?? this.consults.get(contactId) ?? [...this.offers.values()].find((offer) => offer.contact.id === contactId)?.contact;
   }
 }
 
@@ -87,8 +88,10 @@ function readUnseen(agent) {
   }
 }
 
-/** Put a contact where it stands: among this agent's, or not. */
+/** Put a contact where it stands: among this agent's, among those that the agent was asked to look at, or nowhere. */
 function place(work, contact) {
+  if (contact.agent !== work.agent && contact.consults.includes(work.agent)) work.consults.set(contact.id, contact);
+  else work.consults.delete(contact.id);
   if (contact.agent === work.agent && HELD.has(contact.state)) {
     work.contacts.set(contact.id, contact);
   } else {
@@ -107,6 +110,7 @@ function restart(work, snapshot) {
   work.presence = snapshot.presence;
   work.offers = new Map(snapshot.offers.map((offer) => [offer.id, offer]));
   work.contacts = new Map(snapshot.contacts.map((contact) => [contact.id, contact]));
+  work.consults = new Map(snapshot.consults.map((contact) => [contact.id, contact]));
   for (const id of work.unseen.keys()) if (!work.contacts.has(id)) work.unseen.delete(id);
   work.saveUnseen();
 }
@@ -119,8 +123,9 @@ function closeOffer(work, frame) {
 }
 
 function placeFromFrame(work, frame) {
+  const before = work.find(frame.contact.id);
   place(work, frame.contact);
-  return { type: frame.type, contact: frame.contact, reason: frame.change ?? frame.reason };
+  return { type: frame.type, contact: frame.contact, before, reason: frame.change ?? frame.reason };
 }
 
 // Supervisors hear of everybody's work: what is another agent's must not become this one's.
