@@ -81,6 +81,9 @@ async def _work(browser: Browser, url: str, passwords: dict[str, str], folder: P
     await _send(url, passwords["sara"], "available", "available", "break")
     resolved = sara.locator("[data-tile=resolved]")
     await expect(resolved).to_have_text(ENOUGH, timeout=BOARD_MS)
+    # What was said in the corner meanwhile would hide a part of it.
+    for _ in range(await sara.locator("#notices .close").count()):
+        await sara.locator("#notices .close").first.click()
     await sara.screenshot(path=folder / "board.png")
 
 

@@ -46,6 +46,7 @@ POOLS = {
     "noticed": "offer_timeout: 2s",
     "refused": "offer_timeout: 10m",
     "why": "offer_timeout: 10m",
+    "extending": "offer_timeout: 10m, wrap_up: 10m",
     "crash": "offer_timeout: 10m",
     "anew": "offer_timeout: 10m",
 }

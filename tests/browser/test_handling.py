@@ -202,9 +202,9 @@ async def test_why_it_went_as_it_went_can_be_read(site: Site, open_desk: DeskOpe
 
 
 async def test_a_wrap_up_is_extended(site: Site, open_desk: DeskOpener) -> None:
-    desk = await open_desk(site, "bruno-wrapping")
+    desk = await open_desk(site, "anna-extending")
     await desk.become("Available")
-    await site.write("wrapping", "A long question", email="long@example.com")
+    await site.write("extending", "A long question", email="long@example.com")
     await desk.accept("A long question")
     await desk.button("Resolve").click()
     await desk.dialog.get_by_role("button", name="Resolve").click()

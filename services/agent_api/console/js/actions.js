@@ -14,7 +14,10 @@ const IN_HAND = new Set(["active", "held"]);
 const OPEN = new Set(["queued", "offered", "active", "held", "wrap_up"]);
 const EXTENSIONS_MIN = [1, 5];
 
-/** `{element, show(contact)}`. `onDone(contact)` follows every success, `onTried()` everything. */
+/**
+ * `{element, show(contact), run({name, act(key), after?})}`: `run` is for what has its button elsewhere. `onDone(contact)` follows every
+ * success, `onTried()` everything.
+ */
 export function drawActions(console, { path, onDone, onTried }) {
   const { me, directory } = console;
   const buttons = h("div", { class: "buttons" });
@@ -86,6 +89,7 @@ export function drawActions(console, { path, onDone, onTried }) {
     busy = true;
     element.setAttribute("aria-busy", "true");
     tell("");
+    const before = contact;
     const key = keys.get(action.name) ?? newKey();
     keys.set(action.name, key);
     try {
@@ -93,7 +97,7 @@ export function drawActions(console, { path, onDone, onTried }) {
       keys.delete(action.name);
       if (answer) {
         onDone(answer);
-        action.after?.(answer);
+        action.after?.(answer, before);
       }
     } catch (refusal) {
       if (!(refusal instanceof Problem)) throw refusal;
@@ -107,9 +111,9 @@ export function drawActions(console, { path, onDone, onTried }) {
   }
 
   /** Whoever has passed a contact on is done with it. */
-  function leave(answer) {
+  function leave(answer, before) {
     const name = customerName(answer);
-    notify(answer.queue === contact.queue ? t("transferred-notice", { name }) : t("transferred-to-notice", { name, queue: answer.queue }));
+    notify(answer.queue === before.queue ? t("transferred-notice", { name }) : t("transferred-to-notice", { name, queue: answer.queue }));
     if (me.role === "agent") location.hash = "#/";
   }
 
@@ -118,5 +122,5 @@ export function drawActions(console, { path, onDone, onTried }) {
     notify(t(answer.warnings?.includes("over-capacity") ? "assigned-over-notice" : "assigned-notice", { name }));
   }
 
-  return { element, show };
+  return { element, show, run };
 }

@@ -143,35 +143,22 @@ export function drawConversation(console, contactId) {
     if (atEnd && thread.lastElementChild?.dataset.key !== newest) thread.lastElementChild?.scrollIntoView({ block: "end" });
   }
 
-  async function resolve() {
-    const how = await askHowItEnded(contact);
-    if (how === null) return;
-    await act(`${path}/resolve`, how);
+  function resolve() {
+    return actions.run({ name: "resolve", act: () => askHowItEnded(contact, path), after: tellResolved });
   }
 
   function finish() {
-    return act(`${path}/wrap-up/done`);
+    return actions.run({ name: "wrap-up-done", act: (key) => command("POST", `${path}/wrap-up/done`, undefined, key), after: tellResolved });
+  }
+
+  function tellResolved(answer) {
+    if (answer.state === "resolved") notify(t("resolved-notice", { name: customerName(answer) }));
   }
 
   /** A command's answer. */
   function take(answer) {
     work.applyContact(answer);
     if (!ended) showContact(answer);
-  }
-
-  /** These take a new key each time: what has happened already is refused by the contact's state. */
-  async function act(address, body) {
-    element.setAttribute("aria-busy", "true");
-    try {
-      const answer = await command("POST", address, body);
-      take(answer);
-      if (answer.state === "resolved") notify(t("resolved-notice", { name: customerName(answer) }));
-    } catch (problem) {
-      if (!(problem instanceof Problem)) throw problem;
-      notify(explainProblem(problem), "problem");
-    }
-    element.removeAttribute("aria-busy");
-    refresh();
   }
 
   function hear(frame) {

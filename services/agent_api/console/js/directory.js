@@ -30,9 +30,23 @@ export class Directory {
 
   /** Read it anew. Raises Problem. */
   async read() {
-    const [queues, agents] = await Promise.all([list("/v1/destinations"), list("/v1/colleagues")]);
-    this.queues = queues;
+    await Promise.all([this.readQueues(), this.readAgents()]);
+  }
+
+  /** Read the queues anew. Raises Problem. */
+  async readQueues() {
+    this.queues = await list("/v1/destinations");
+    this.tell();
+  }
+
+  /** Read the agents anew. Raises Problem. */
+  async readAgents() {
+    const agents = await list("/v1/colleagues");
     this.agents = new Map(agents.map((agent) => [agent.id, agent]));
+    this.tell();
+  }
+
+  tell() {
     for (const listener of [...this.listeners]) listener();
   }
 

@@ -54,7 +54,7 @@ export async function passOn({ me, directory }, contact, path) {
 
 /** Ask whom to ask. A promise of the contact, or of null. Raises Problem before the dialog opens. */
 export async function consult({ directory }, contact, path) {
-  await directory.read();
+  await directory.readAgents();
   const asked = new Set([contact.agent, ...contact.consults]);
   const colleagues = directory.colleagues(contact.pool).filter((agent) => !asked.has(agent.id) && agent.presence !== "offline");
   const agent = chooseAgent("consult-agent", colleagues);

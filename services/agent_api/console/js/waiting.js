@@ -11,7 +11,7 @@ import { assign, change, endWithoutAnswer } from "./supervision.js";
 import { t } from "./words.js";
 
 const READ_EVERY_S = 5;
-const READ_AFTER_FRAME_S = 1;
+const READ_AFTER_FRAME_S = 2;
 const SHOWN_MAX = 50;
 const IN_HAND = ["active", "held", "wrap_up"];
 
@@ -33,7 +33,7 @@ function drawPlace(console, tableNames) {
   const hint = h("p", { class: "muted" });
   const problem = h("p", { class: "problem", role: "status" });
   const queues = h("ul", { class: "queue-links" });
-  const lists = h("div", { class: "tables" });
+  const lists = h("div", { class: supervises ? "tables supervising" : "tables" });
   const element = h(
     "main",
     { class: "waiting" },
@@ -122,7 +122,7 @@ function drawPlace(console, tableNames) {
   }
 
   async function readOnce() {
-    await directory.read();
+    await Promise.all([directory.readQueues(), directory.ready]);
     const wanted = place;
     const queue = ofAgent ? null : chosenQueue();
     const answers = await Promise.all(tables.map((table) => readTable(table.name, ofAgent ? wanted[0] : queue)));
@@ -174,7 +174,7 @@ function drawPlace(console, tableNames) {
   }
 
   function hear(frame) {
-    // However much happens, it is read once a second at most.
+    // However much happens, it is read every few seconds at most.
     if (frame.contact || frame.offer || frame.type === "queue.changed") due = Math.min(due, READ_AFTER_FRAME_S);
     if (frame.type === "hello" && place !== null) read();
   }
