@@ -43,6 +43,7 @@ POOLS = {
     "asking": "offer_timeout: 10m",
     "taking": "offer_timeout: 10m, pull: true",
     "guided": "offer_timeout: 10m",
+    "narrow": "offer_timeout: 10m",
     "noticed": "offer_timeout: 2s",
     "refused": "offer_timeout: 10m",
     "why": "offer_timeout: 10m",

@@ -104,3 +104,29 @@ async def test_what_needs_attention_catches_the_eye(site: Site, open_desk: DeskO
     await expect(sara.page.get_by_role("alert").filter(has_text="An agent did not take Luca Verdi")).to_be_visible()
     await expect(attention.get_by_role("link", name="Anybody?")).to_be_visible()
     await expect(sara.page.get_by_role("row", name="noticed").get_by_role("cell").first).to_have_text("1")
+
+
+async def test_every_part_fits_a_narrow_window_and_everything_in_it_has_a_name(
+    site: Site, open_desk: DeskOpener
+) -> None:
+    sara = await open_desk(site, "sara-narrow", viewport={"width": 360, "height": 720})
+    contact = await site.write("narrow", "A subject that goes on and on and on", "?" * 200, email="long@example.com")
+    parts = {
+        "#/": sara.page.get_by_text("My contacts"),
+        "#/board": sara.page.get_by_role("heading", name="Needs attention"),
+        "#/waiting": sara.button("Assign…: A subject"),
+        "#/agent/anna-narrow": sara.page.get_by_role("heading", name="What Anna has"),
+        f"#/contact/{contact}": sara.button("Cancel contact…"),
+    }
+    for address, shown in parts.items():
+        await sara.page.goto(f"/{address}")
+        await expect(shown).to_be_visible()
+        await expect(sara.page.locator(".connection")).to_have_attribute("data-state", "live")
+        width = await sara.page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 360, f"{address} is {width} pixels wide"
+        nameless = await sara.page.evaluate(
+            """() => [...document.querySelectorAll("button, a, select, input, textarea")]
+                .filter((one) => one.checkVisibility() && !(one.labels?.length || one.ariaLabel || one.textContent.trim()))
+                .map((one) => one.outerHTML)"""
+        )
+        assert nameless == [], address

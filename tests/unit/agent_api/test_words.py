@@ -94,7 +94,7 @@ def needed() -> set[str]:
     words |= {f"presence.{presence}" for presence in Presence}
     words |= {f"channel.{channel}" for channel in Channel}
     words |= {f"obstacle.{obstacle}" for obstacle in Obstacle}
-    words |= {f"why.{strategy}" for strategy in STRATEGIES}
+    words |= {f"{kind}.{strategy}" for kind in ("why", "strategy") for strategy in STRATEGIES}
     return words
 
 

@@ -100,7 +100,7 @@ function drawCard(work, directory, offer) {
   );
   const reason = h(
     "button",
-    { type: "button", class: "more", data: { verb: "reason" }, "aria-label": t("reject-with-reason"), title: `${t("reject-with-reason")} (${t("reason-keys")})`, "aria-keyshortcuts": t("reason-keys"), on: { click: giveReason } },
+    { type: "button", class: "more", data: { verb: "reason" }, "aria-label": t("reject-with-reason"), title: `${t("reject-with-reason")} (${t("reason-keys")})`, "aria-keyshortcuts": "Alt+Shift+R", on: { click: giveReason } },
     "…",
   );
   buttons.push(reason);
