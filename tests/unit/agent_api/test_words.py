@@ -10,10 +10,11 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from libs.common.configuration.models import Queue
+from libs.common.configuration.models import Overflow, Queue
 from libs.common.events.followup import MailKind
 from libs.common.events.message import Channel
 from services.agent_api.models import Presence as ChosenPresence
@@ -23,6 +24,7 @@ from services.router.core.explain import Obstacle
 from services.router.core.refusals import RefusalReason
 from services.router.core.strategies import STRATEGIES
 from services.router.core.transitions import ContactState
+from tests.support.asyncapi import document
 
 ROOT = Path(__file__).parents[3]
 SCRIPTS = ROOT / "services" / "agent_api" / "console" / "js"
@@ -94,6 +96,8 @@ def needed() -> set[str]:
     words |= {f"presence.{presence}" for presence in Presence}
     words |= {f"channel.{channel}" for channel in Channel}
     words |= {f"obstacle.{obstacle}" for obstacle in Obstacle}
+    words |= {f"when.{condition}" for condition in get_args(Overflow.model_fields["when"].annotation)}
+    words |= {f"overflow.{target}" for target in get_args(Overflow.model_fields["to"].annotation)}
     words |= {f"{kind}.{strategy}" for kind in ("why", "strategy") for strategy in STRATEGIES}
     return words
 
@@ -143,6 +147,20 @@ def test_every_kind_of_entry_that_the_view_writes_is_in_the_list() -> None:
     assert {entry_type.partition(".")[0] for entry_type in TIMELINE_TYPES} >= set(MailKind)
 
 
+def test_every_change_that_the_stream_tells_of_is_described() -> None:
+    """Changes that are put together from variables are told by the frames of other tests."""
+    described = document()["components"]["messages"]["contact.updated"]["payload"]["allOf"][1]["properties"]["change"]
+    told = {
+        str(call.args[2].value)
+        for _, tree in trees("services/agent_api")
+        for call in calls(tree, "tell_update")
+        if isinstance(call.args[2], ast.Constant)
+    }
+
+    assert len(told) > 10
+    assert sorted(told - set(described["enum"])) == []
+
+
 def test_the_presences_that_people_choose_are_the_routers() -> None:
-    assert set(ChosenPresence.__args__) == set(Presence) - {Presence.NOT_RESPONDING}  # type: ignore[attr-defined]  # a Literal's values
+    assert set(get_args(ChosenPresence)) == set(Presence) - {Presence.NOT_RESPONDING}
     assert Queue.model_fields["strategy"].default in STRATEGIES

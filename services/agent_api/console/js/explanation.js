@@ -52,12 +52,19 @@ function drawWaiting(waiting, directory) {
     h("h3", {}, t("explain-waiting")),
     h("p", {}, t("explain-place", { time: formatDuration(waiting.waited_ms), queue: waiting.queue, queued: waiting.ahead_in_queue, pooled: waiting.ahead_in_pool })),
     drawNeeds(waiting.skills),
+    waiting.overflow && h("p", {}, overflowText(waiting.overflow)),
     helps.length > 0 && [
       h("p", {}, t("explain-helps")),
       h("ul", {}, helps.map(([agent, blocker]) => h("li", {}, h("strong", {}, directory.name(agent)), ` ${blockerText(blocker, directory)}`))),
     ],
     drawStanding(waiting, directory),
   );
+}
+
+/** What becomes of it if it still waits then. */
+function overflowText({ at, to, target }) {
+  const key = `overflow.${to}`;
+  return t("explain-overflow", { time: formatTime(at), what: hasText(key) ? t(key, { target }) : to });
 }
 
 function drawOffer(offer, directory, open) {

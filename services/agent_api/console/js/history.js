@@ -2,7 +2,7 @@
 
 import { h, keep, replace } from "./dom.js";
 import { explainOffer, explainReason, skillsText } from "./labels.js";
-import { formatFully, formatTime, hasText, t } from "./words.js";
+import { currentLanguage, formatFully, formatTime, hasText, t } from "./words.js";
 
 /** `{element, show(entries)}`. */
 export function drawHistory({ me, directory }) {
@@ -47,7 +47,7 @@ function detailsOf({ type, data }) {
   if (data.over_capacity) details.push(t("over-capacity"));
   if (data.cause && type !== "contact.resumed") details.push(explainReason(data.cause));
   if (data.when && hasText(`when.${data.when}`)) details.push(t(`when.${data.when}`));
-  if (data.texts) details.push(Object.values(data.texts)[0] ?? "");
+  if (data.texts) details.push(data.texts[currentLanguage()] ?? Object.values(data.texts)[0] ?? "");
   if (typeof data.reason === "string") details.push(explainReason(data.reason));
   if ((type === "note.added" || type === "contact.transferred") && data.text) details.push(data.text);
   return details;

@@ -163,6 +163,7 @@ export const it = {
   "explain-waiting": "Perché è in attesa",
   "explain-place": ({ time, queue, queued, pooled }) =>
     `Attende da ${time}. Prima di lui: ${queued} in ${queue}, ${pooled} in tutto il gruppo.`,
+  "explain-overflow": ({ time, what }) => `Se attende ancora alle ${time}, ${what}.`,
   "explain-helps": "A ciascuno di questi manca una cosa sola:",
   "explain-offer": ({ name, time }) => `offerto a ${name} dopo ${time}`,
   "explain-strategy": ({ strategy }) => `Prima veniva ${strategy}.`,

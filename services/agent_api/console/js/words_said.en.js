@@ -72,6 +72,12 @@ export const en = {
   "event.follow-up.suppressed": "No follow-up",
   "event.follow-up.failed": "Follow-up not delivered",
 
+  "overflow.queue": ({ target }) => `it goes on to the queue ${target}`,
+  "overflow.pool": ({ target }) => `it goes on to the pool ${target}`,
+  "overflow.callback": "the customer is called back",
+  "overflow.message": "the customer is told",
+  "overflow.end": "it ends",
+
   "when.closed": "the queue is closed",
   "when.waiting": "too many wait",
   "when.expected_wait": "the wait would be too long",

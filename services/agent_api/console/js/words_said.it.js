@@ -72,6 +72,12 @@ export const it = {
   "event.follow-up.suppressed": "Nessuna richiesta di parere",
   "event.follow-up.failed": "Richiesta di parere non consegnata",
 
+  "overflow.queue": ({ target }) => `passa alla coda ${target}`,
+  "overflow.pool": ({ target }) => `passa al gruppo ${target}`,
+  "overflow.callback": "il cliente viene richiamato",
+  "overflow.message": "il cliente viene avvisato",
+  "overflow.end": "finisce",
+
   "when.closed": "la coda è chiusa",
   "when.waiting": "troppi in attesa",
   "when.expected_wait": "l'attesa sarebbe troppo lunga",
