@@ -27,6 +27,7 @@ from libs.common.events.routing import (
     OfferWithdrawn,
     PoolFact,
     PresenceChanged,
+    QueuePaced,
     WaitExpected,
 )
 from services.router.core.entities import Agent, CalendarState, Contact
@@ -42,6 +43,7 @@ def next_fact(state: PoolState, now_ms: int) -> PoolFact | None:
         or _next_flag(state, now_ms)
         or _next_offer(state, now_ms)
         or _next_told(state, now_ms)
+        or _next_paced(state, now_ms)
     )
 
 
@@ -465,6 +467,18 @@ def _next_told(state: PoolState, now_ms: int) -> WaitExpected | None:
 
 def _expected(state: PoolState, queue_id: str, position: int) -> int | None:
     """Until as many as `position` have come to agents or have gone, at the queue's measured pace with the agents there are."""
+    found = _pace(state, queue_id)
+    if found is None:
+        return None
+    step, stay, opens_ms = found
+    closed_ms = max(0, opens_ms - state.now_ms)
+    if stay is None:
+        return closed_ms + position * step // 1000
+    waits = [0 if stay == 0 else 2 * step * stay // (2 * stay + 2 * ahead * step) for ahead in range(position)]
+    return closed_ms + sum(waits) // 1000
+
+
+def _pace(state: PoolState, queue_id: str) -> tuple[int, int | None, int] | None:
     queue = state.queues.get(queue_id)
     pace = state.paces.get(queue_id)
     if queue is None or pace is None or pace.served < 2.5 * 65536:
@@ -481,21 +495,32 @@ def _expected(state: PoolState, queue_id: str, position: int) -> int | None:
         )
         for agent in state.agents.values()
     )
-    closed_ms = 0
+    opens_ms = 0
     if queue.hours is not None and not queue.offer_when_closed and not is_turned(state, queue.hours):
         calendar = state.calendars[queue.hours]
         begins = [max(begin, calendar.counted_ms) for begin, end in calendar.spans if end > calendar.counted_ms]
         if not begins:
             return None
-        closed_ms = max(0, min(begins) - state.now_ms)
+        opens_ms = min(begins)
     if agents == 0:
         return None
     step = pace.duty_ms * 1000 * 65536 // (pace.served * agents)
-    if pace.left == 0:
-        return closed_ms + position * step // 1000
-    stay = pace.waited_ms * 1000 * 65536 // pace.left
-    waits = [0 if stay == 0 else 2 * step * stay // (2 * stay + 2 * ahead * step) for ahead in range(position)]
-    return closed_ms + sum(waits) // 1000
+    return step, pace.waited_ms * 1000 * 65536 // pace.left if pace.left else None, opens_ms
+
+
+def _next_paced(state: PoolState, now_ms: int) -> QueuePaced | None:
+    """The first queue by name of which something else is true than was said, by more than an eighth (a quarter of the patience)."""
+    for queue_id, said in sorted(state.paces.items()):
+        step, stay, opens_ms = _pace(state, queue_id) or (None, None, 0)
+        far = [
+            (now is None) != (then is None) or (now is not None and then is not None and abs(now - then) > then / parts)
+            for now, then, parts in ((step, said.said_step_us, 8), (stay, said.said_patience_us, 4))
+        ]
+        if any(far) or opens_ms != said.said_opens_ms:
+            return QueuePaced(
+                pool=state.pool, at_ms=now_ms, queue=queue_id, step_us=step, patience_us=stay, opens_ms=opens_ms
+            )
+    return None
 
 
 def _in_hand(state: PoolState, agent: Agent) -> list[Contact]:

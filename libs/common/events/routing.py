@@ -137,6 +137,20 @@ class WaitExpected(Fact, frozen=True, kw_only=True, tag="centralino.contact.wait
     expected_wait_ms: int | None = None
 
 
+class QueuePaced(Fact, frozen=True, kw_only=True, tag="centralino.queue.paced.v1"):
+    """How fast a queue moves on, said anew when it is noticeably other than before. `step_us`: how long the agents on duty together take
+    for one of its contacts, None: that is not known (any more). `patience_us`: how long customers stay on average, None: as far as is
+    known for ever. `opens_ms`: until when its contacts are offered to nobody, 0: it is not closed.
+
+    `libs.common.waits` says what follows for a contact at some place in the queue.
+    """
+
+    queue: str
+    step_us: int | None = None
+    patience_us: int | None = None
+    opens_ms: int = 0
+
+
 class CustomerNotice(Fact, frozen=True, kw_only=True, tag="centralino.contact.customer-notice.v1"):
     """The customer is to be told something about the contact, in `texts` (by language), where the channel allows it.
 
@@ -448,6 +462,7 @@ PoolFact = (
     | ContactRelaxed
     | WaitExpected
     | ContactMoved
+    | QueuePaced
     | CustomerNotice
     | MessageJoined
     | OfferMade

@@ -42,6 +42,7 @@ from libs.common.events.routing import (
     PoolFact,
     PresenceChanged,
     PresenceConfirmed,
+    QueuePaced,
     WaitExpected,
     WrapUpExtended,
     WrapUpStarted,
@@ -78,7 +79,7 @@ from services.router.core.apply_pool import (
     note_seen,
 )
 from services.router.core.model import PoolState
-from services.router.core.pace import PACED
+from services.router.core.pace import PACED, fold_paced
 from services.router.core.timers import drop_stale_timers
 from services.router.core.transitions import IllegalFactError
 
@@ -121,6 +122,7 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     WaitExpected: fold_tell,
     ContactMoved: fold_move,
     CustomerNotice: fold_notice,
+    QueuePaced: fold_paced,
     MessageJoined: fold_join,
     OfferMade: fold_offer,
     OfferRejected: fold_end_offer,

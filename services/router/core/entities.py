@@ -187,6 +187,7 @@ class Pace(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `served`: contacts that came to an agent after waiting, in parts of `pace.ONE`; `duty_ms`: the time that agents were on duty for it
     meanwhile. `left`: those that went without one, in the same parts; `waited_ms`: how long all who are gone had waited.
+    `said_step_us`, `said_patience_us` and `said_opens_ms`: what the last `QueuePaced` said.
     `since_ms`: up to when `duty_ms` is counted while the line moves, 0: it does not; `agents`: how many are on duty since then.
     """
 
@@ -197,3 +198,6 @@ class Pace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     waited_ms: int = 0
     since_ms: int = 0
     agents: int = 0
+    said_step_us: int | None = None
+    said_patience_us: int | None = None
+    said_opens_ms: int = 0

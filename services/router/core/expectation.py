@@ -1,9 +1,7 @@
 """How long a waiting contact will probably wait, and which is its place. Computed from the state when somebody asks; decides nothing.
 
-The estimator is Whitt's by the length of the queue: who is at place `p` waits until `p` contacts have come to agents or have gone. What is
-known of agents and customers is measured (see `pace`) instead of assumed: how long the agents on duty take per contact of this queue, and
-how long customers stay (W. Whitt, "Predicting queueing delays", 1999; R. Ibrahim and W. Whitt, "Real-time delay estimation in
-overloaded multiserver queues with abandonments", 2009, there QL_m).
+The formula is that of `libs.common.waits`. What goes into it is measured (see `pace`) instead of assumed: how long the agents on duty take
+for one contact of this queue, and how long its customers stay.
 
 Called by settling, by overflow and by whoever explains. What is not known is None: nobody came to an agent after waiting there yet,
 nobody is on duty, or nobody knows when the queue opens.
@@ -13,15 +11,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.routing import WaitExpected
+from libs.common.events.routing import QueuePaced, WaitExpected
+from libs.common.waits import wait_ms
 from services.router.core.calendars import next_turn_ms
 from services.router.core.entities import Contact
 from services.router.core.model import PoolState
 from services.router.core.pace import KNOWN_FROM, ONE, agents_on_duty
 from services.router.core.transitions import ContactState
 
-# Up to this place every contact ahead is counted by itself; beyond it, groups of an eighth of those before them.
-_GROUP_BITS: Final = 3
+# A queue's pace is said anew when it is off what was said last by more than one of so many parts.
+_STEP_PARTS: Final = 8
+_PATIENCE_PARTS: Final = 4
 
 
 def expected_wait_ms(state: PoolState, queue: str, channel: str, position: int | None = None) -> int | None:
@@ -35,11 +35,11 @@ def expected_wait_ms(state: PoolState, queue: str, channel: str, position: int |
         if is_free_for(state, queue, channel):
             return 0
         position = state.index.lines.length(queue) + 1
-    closed_ms = _closed_ms(state, queue)
+    opens_ms = _opens_ms(state, queue)
     pace = pace_us(state, queue)
-    if closed_ms is None or pace is None:
+    if opens_ms is None or pace is None:
         return None
-    return closed_ms + wait_ms(position, *pace)
+    return max(0, opens_ms - state.now_ms) + wait_ms(position, *pace)
 
 
 def position_of(state: PoolState, contact_id: str) -> int:
@@ -68,31 +68,12 @@ def pace_us(state: PoolState, queue: str) -> tuple[int, int | None] | None:
     return pace.duty_ms * 1000 * ONE // (pace.served * agents), patience
 
 
-def wait_ms(position: int, step_us: int, patience_us: int | None) -> int:
-    """The sum over those ahead of the mean time until one of them is gone: with `k` of them who may go by themselves, one in
-    `1 / (1 / step + k / patience)`.
-    """
-    if patience_us is None:
-        return position * step_us // 1000
-    total = 0
-    ahead = 0
-    while ahead < position:
-        group = min(max(1, ahead >> _GROUP_BITS), position - ahead)
-        # Of a group, as many times the one in its middle.
-        twice_middle = 2 * ahead + group - 1
-        whole = 2 * patience_us + twice_middle * step_us
-        total += group * 2 * step_us * patience_us // whole if whole else 0
-        ahead += group
-    return total // 1000
-
-
-def _closed_ms(state: PoolState, queue: str) -> int | None:
-    """For how long the queue's contacts are offered to nobody yet; None where nobody knows."""
+def _opens_ms(state: PoolState, queue: str) -> int | None:
+    """When a queue that is closed, so that its contacts are offered to nobody, opens; 0: it is not closed; None: nobody knows."""
     gate = state.index.terms.gates.get(queue)
     if gate is None or gate not in state.index.closed:
         return 0
-    turn_ms = next_turn_ms(state.calendars[gate])
-    return None if turn_ms is None else max(0, turn_ms - state.now_ms)
+    return next_turn_ms(state.calendars[gate])
 
 
 def expect_wait(state: PoolState, contact: Contact) -> tuple[int, int | None]:
@@ -115,3 +96,42 @@ def tell_waits(state: PoolState, now_ms: int, limit: int) -> list[WaitExpected]:
             WaitExpected(pool=state.pool, at_ms=now_ms, contact_id=contact.id, position=position, expected_wait_ms=wait)
         )
     return told
+
+
+def next_paced(state: PoolState, now_ms: int) -> QueuePaced | None:
+    """The next queue, in the order of names, whose pace is not any more what was last said of it; None when all is said."""
+    index = state.index
+    while index.lines.repaced:
+        queue = min(index.lines.repaced)
+        fact = paced(state, queue, now_ms)
+        if fact is not None:
+            return fact
+        del index.lines.repaced[queue]
+    return None
+
+
+def paced(state: PoolState, queue: str, now_ms: int) -> QueuePaced | None:
+    """What is to be said of a queue's pace, if it is noticeably other than what was said last."""
+    said = state.paces[queue]
+    opens_ms, found = _opens_ms(state, queue), pace_us(state, queue)
+    if opens_ms is None or found is None:
+        if said.said_step_us is None:
+            return None
+        return QueuePaced(pool=state.pool, at_ms=now_ms, queue=queue)
+    step_us, patience_us = found
+    if (
+        opens_ms == said.said_opens_ms
+        and _is_near(step_us, said.said_step_us, _STEP_PARTS)
+        and _is_near(patience_us, said.said_patience_us, _PATIENCE_PARTS)
+    ):
+        return None
+    return QueuePaced(
+        pool=state.pool, at_ms=now_ms, queue=queue, step_us=step_us, patience_us=patience_us, opens_ms=opens_ms
+    )
+
+
+def _is_near(now: int | None, said: int | None, parts: int) -> bool:
+    """Whether it is off what was said by one of so many parts at most."""
+    if now is None or said is None:
+        return now is said
+    return abs(now - said) * parts <= said

@@ -257,7 +257,14 @@ class Index:
 
     def is_unsettled(self) -> bool:
         """Whether settling has anything to look at, apart from the time."""
-        return bool(self.dirty_agents or self.dirty_classes or self._evictions or self.unflagged or self.lines.untold)
+        return bool(
+            self.dirty_agents
+            or self.dirty_classes
+            or self._evictions
+            or self.unflagged
+            or self.lines.untold
+            or self.lines.repaced
+        )
 
     # Contacts
 

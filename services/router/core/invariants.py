@@ -13,6 +13,7 @@ from services.router.core import limits
 from services.router.core.calendars import next_turn_ms
 from services.router.core.entities import Contact, Presence
 from services.router.core.evictions import find_eviction
+from services.router.core.expectation import paced
 from services.router.core.index import Index
 from services.router.core.matching import eligible_agents
 from services.router.core.model import PoolState, build_index
@@ -204,6 +205,8 @@ def _check_settled(state: PoolState, now_ms: int) -> None:
         offers = sum(state.contacts[contact_id].offer_id is not None for contact_id in state.index.desks[agent.id].work)
         _require(agent.presence is Presence.AVAILABLE or offers == 0, f"agent {agent.id} is away and has offers")
     _require(not state.index.lines.untold, f"it was not said that {list(state.index.lines.untold)} wait")
+    for queue in state.paces:
+        _require(paced(state, queue, now_ms) is None, f"it was not said how fast queue {queue} moves on")
     _require(not state.index.unflagged, f"nobody was told about {list(state.index.unflagged)}")
     _check_nothing_to_offer(state, state.contacts.values(), now_ms)
 

@@ -17,12 +17,16 @@ from services.router.core.waiting import RankKey, rank_key
 
 
 class Lines:
-    """Every waiting contact of a pool by its queue. `untold`: those of which it was not said yet that they wait."""
+    """Every waiting contact of a pool by its queue. `untold`: those of which it was not said yet that they wait.
 
-    __slots__ = ("_desks", "_lines", "_new", "_on_duty", "untold")
+    `repaced`: queues of whose pace something may have to be said.
+    """
+
+    __slots__ = ("_desks", "_lines", "_new", "_on_duty", "repaced", "untold")
 
     def __init__(self, desks: Mapping[str, Desk]) -> None:
         self.untold: Final[dict[str, None]] = {}
+        self.repaced: Final[dict[str, None]] = {}
         self._desks: Final = desks
         self._on_duty: int | None = None  # Worked out when it is first asked for.
         self._lines: Final[dict[str, SortedKeys[RankKey]]] = {}  # None is empty.

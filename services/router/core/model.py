@@ -73,6 +73,7 @@ def build_index(state: PoolState, now_ms: int, *, filled: bool = True) -> Index:
 def rebuild_index(state: PoolState) -> None:
     """Compute the index anew from the rest of the state."""
     state.index = build_index(state, state.now_ms)
+    state.index.lines.repaced.update(dict.fromkeys(state.paces))
 
 
 def rebuilding_index(state: PoolState) -> Iterator[None]:
@@ -80,4 +81,5 @@ def rebuilding_index(state: PoolState) -> Iterator[None]:
     index = build_index(state, state.now_ms, filled=False)
     yield
     yield from index.filling(state.agents, state.contacts.values(), state.offers.values(), state.calendars)
+    index.lines.repaced.update(dict.fromkeys(state.paces))
     state.index = index

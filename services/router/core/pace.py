@@ -32,10 +32,12 @@ from libs.common.events.routing import (
     OfferWithdrawn,
     PoolConfigured,
     PresenceChanged,
+    QueuePaced,
     WaitExpected,
 )
 from services.router.core.entities import Contact, Pace
 from services.router.core.model import PoolState
+from services.router.core.transitions import IllegalFactError
 
 # One contact in `Pace.served` and `Pace.left`.
 ONE: Final = 1 << 16
@@ -65,6 +67,16 @@ def _moves(state: PoolState, queue: str) -> bool:
     return state.index.terms.gates.get(queue) not in state.index.closed
 
 
+def fold_paced(state: PoolState, fact: QueuePaced) -> None:
+    """It was said how fast a queue moves on."""
+    pace = state.paces.get(fact.queue)
+    if pace is None:
+        raise IllegalFactError(f"nobody has waited in queue {fact.queue}")
+    state.paces[fact.queue] = replace(
+        pace, said_step_us=fact.step_us, said_patience_us=fact.patience_us, said_opens_ms=fact.opens_ms
+    )
+
+
 def _count(state: PoolState, queue: str, now_ms: int) -> None:
     """Count the time on duty up to now, and go on or stop as the queue stands now."""
     pace = state.paces.get(queue)
@@ -74,7 +86,9 @@ def _count(state: PoolState, queue: str, now_ms: int) -> None:
             return
         pace = Pace(queue)
     elif not pace.since_ms and not moves:
+        state.index.lines.repaced[queue] = None
         return
+    state.index.lines.repaced[queue] = None
     duty_ms = pace.duty_ms
     if pace.since_ms:
         duty_ms += (now_ms - pace.since_ms) * pace.agents
@@ -95,6 +109,7 @@ def _follow_queues(state: PoolState, before: Contact | None, now_ms: int) -> Non
 def _follow_configuration(state: PoolState, before: Contact | None, now_ms: int) -> None:
     for queue in [queue for queue in state.paces if queue not in state.queues]:
         del state.paces[queue]
+        state.index.lines.repaced.pop(queue, None)
     for queue in sorted({*state.paces, *state.index.lines.queues()}):
         _count(state, queue, now_ms)
 

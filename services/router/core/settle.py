@@ -1,7 +1,7 @@
 """Settling: what follows from the state and the time alone, up to a fixed point.
 
 First what is due, then what agents must give back, then what somebody must be told, then offers, then how long those will wait who came
-and were offered to nobody. Each fact is applied before the next
+and were offered to nobody, and how fast queues move on. Each fact is applied before the next
 is found, so that settling may stop after any fact and go on later, in another process too.
 """
 
@@ -12,7 +12,7 @@ from services.router.core import limits
 from services.router.core.apply import apply
 from services.router.core.due import next_due
 from services.router.core.evictions import next_eviction, next_flag
-from services.router.core.expectation import tell_waits
+from services.router.core.expectation import next_paced, tell_waits
 from services.router.core.matching import Matcher
 from services.router.core.model import PoolState
 
@@ -49,8 +49,19 @@ def settle(state: PoolState, now_ms: int, limit: int = limits.SETTLE_FACTS_MAX) 
                 break
             apply(state, offer)
             facts.append(offer)
-    if index.lines.untold and len(facts) < limit:
-        for told in tell_waits(state, now_ms, limit - len(facts)):
-            apply(state, told)
-            facts.append(told)
+    if len(facts) < limit and (index.lines.untold or index.lines.repaced):
+        _say_waits(state, now_ms, facts, limit)
     return facts
+
+
+def _say_waits(state: PoolState, now_ms: int, facts: list[PoolFact], limit: int) -> None:
+    """Apply and add what is to be said of those who wait."""
+    for told in tell_waits(state, now_ms, limit - len(facts)):
+        apply(state, told)
+        facts.append(told)
+    while len(facts) < limit:
+        paced = next_paced(state, now_ms)
+        if paced is None:
+            return
+        apply(state, paced)
+        facts.append(paced)

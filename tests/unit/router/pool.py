@@ -19,7 +19,7 @@ from libs.common.events.inputs import (
     UnholdContact,
 )
 from libs.common.events.pool import AgentConfiguration, QueueConfiguration
-from libs.common.events.routing import ContactQueued, InputRefused, OfferMade, PoolFact, WaitExpected
+from libs.common.events.routing import ContactQueued, InputRefused, OfferMade, PoolFact, QueuePaced, WaitExpected
 from libs.common.testing.builders import POOL, START_MS, a_contact_received, a_message, a_queue, an_agent
 from services.router.core.invariants import check
 from services.router.core.model import PoolState, new_state
@@ -38,12 +38,13 @@ class Pool:
         self.at_ms = 0
         self.facts: list[PoolFact] = []
         self.told: list[WaitExpected] = []
+        self.paced: list[QueuePaced] = []
         self.commands = 0
         self.versions = 0
         self.configure(queues=queues or (a_queue("orders"),), agents=agents)
 
     def give(self, event: AnyInput) -> list[PoolFact]:
-        """One input now; the facts that it causes, but for what is said of who has to wait: `told` has that."""
+        """One input now; the facts that it causes, but for what is said of waits: `told` and `paced` have that."""
         now_ms = START_MS + self.at_ms
         facts = step(self.state, event, now_ms)
         for fact in facts:
@@ -51,7 +52,8 @@ class Pool:
         assert state_equal(self.state, self.folded)
         check(self.state, settled_at_ms=now_ms)
         self.told += [fact for fact in facts if isinstance(fact, WaitExpected)]
-        rest: list[PoolFact] = [fact for fact in facts if not isinstance(fact, WaitExpected)]
+        self.paced += [fact for fact in facts if isinstance(fact, QueuePaced)]
+        rest: list[PoolFact] = [fact for fact in facts if not isinstance(fact, WaitExpected | QueuePaced)]
         self.facts += rest
         return rest
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from libs.common.events.inputs import CancelContact, CustomerLeft
 from libs.common.events.pool import Calendar
 from libs.common.events.routing import OfferMade, WaitExpected
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
-from services.router.core.expectation import expected_wait_ms, position_of, wait_ms
+from libs.common.waits import wait_ms
+from services.router.core.expectation import expected_wait_ms, position_of
 from services.router.core.snapshot import freeze, restore, snapshot_chunks
 from tests.unit.router.pool import Pool, a_pool, kinds
 
@@ -182,3 +185,25 @@ def test_the_sum_over_those_ahead_is_taken_in_groups(position: int, patience_us:
     step_us = 7_000_000
     exactly = sum(step_us * patience_us / (patience_us + ahead * step_us) for ahead in range(position)) / 1000
     assert wait_ms(position, step_us, patience_us) == pytest.approx(exactly, rel=0.005, abs=2)
+
+
+def test_a_queues_pace_is_said_when_it_is_known_and_when_it_is_another() -> None:
+    # given a queue of which nothing is known
+    pool = a_busy_pool(waiting=30)
+    work_off(pool, each_ms=2 * MINUTE_MS, contacts=2)
+    assert pool.paced == []
+    # when enough is known; then it is said, once as long as it stays
+    work_off(pool, each_ms=2 * MINUTE_MS, contacts=6)
+    assert [(fact.queue, to_the_second((fact.step_us or 0) // 1000)) for fact in pool.paced] == [
+        ("orders", 2 * MINUTE_MS)
+    ]
+    # when the agent goes, and comes back; then nobody knows, and then it is as before
+    pool.presence("anna", "break")
+    pool.presence("anna")
+    assert [fact.step_us is None for fact in pool.paced] == [False, True, False]
+    # when contacts take ever longer
+    work_off(pool, each_ms=6 * MINUTE_MS, contacts=8)
+    # then it is said a few times, each an eighth above the last one
+    slower = [fact.step_us or 0 for fact in pool.paced[2:]]
+    assert 2 <= len(slower) <= 8
+    assert all(after * 8 > before * 9 for before, after in itertools.pairwise(slower))

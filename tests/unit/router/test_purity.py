@@ -22,6 +22,7 @@ IMPORTS = (
     "libs.common.events.message",
     "libs.common.events.pool",
     "libs.common.events.routing",
+    "libs.common.waits",
     "msgspec",
     "services.router.core",
     "typing",
