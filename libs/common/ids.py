@@ -76,6 +76,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{b32encode(secrets.token_bytes(_DERIVED_BYTES)).decode().lower()}"
 
 
+def automatic_text_id(kind: str, *about: str) -> MessageId:
+    """The id of a text that nobody wrote by hand, such as `wait` about a contact: there is one, however often it is asked for."""
+    return MessageId(_derive("msg", "automatic", kind, *about))
+
+
 def mail_effect_id(kind: str, contact: str) -> str:
     """The id of a mail of this kind about a contact: there is one, however often it is asked for."""
     return _derive("fup", kind, contact)

@@ -158,6 +158,16 @@ class Contact(BaseModel):
     satisfaction: int | None
 
 
+class WaitingContact(Contact):
+    """A contact, and while nobody has it and it is not offered: its place in its queue (1 is next) and how long it will probably wait.
+
+    `expected_wait_ms` is null where nobody knows: too few have come to an agent after waiting there, or nobody is there.
+    """
+
+    position: int | None
+    expected_wait_ms: int | None
+
+
 class OfferReason(BaseModel):
     """Why this agent got this contact now."""
 

@@ -16,7 +16,17 @@ from libs.common.http.problem import ProblemError
 from libs.common.log import streams
 from services.agent_api.access import AnyViewer, ServiceParts, Viewer
 from services.agent_api.commands import Append, IdempotencyKey, answer_of, carry_out
-from services.agent_api.models import Contact, Message, Note, NoteRequest, Page, ResolveRequest, State, TimelineEntry
+from services.agent_api.models import (
+    Contact,
+    Message,
+    Note,
+    NoteRequest,
+    Page,
+    ResolveRequest,
+    State,
+    TimelineEntry,
+    WaitingContact,
+)
 from services.agent_api.models_explain import Explanation
 from services.agent_api.paging import LIMIT_DEFAULT, Cursor, Limit, decode_cursor, page
 from services.agent_api.parts import Parts
@@ -30,6 +40,7 @@ from services.agent_api.store.queries import (
     list_messages,
     list_timeline,
 )
+from services.agent_api.store.waits import find_wait
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], responses=PROBLEMS)
 
@@ -74,10 +85,13 @@ async def get_contacts(
     return page(rows, limit, lambda row: contact_body(*row), key)
 
 
-@router.get("/{contact_id}", response_model=Contact, summary="One contact")
+@router.get("/{contact_id}", response_model=WaitingContact, summary="One contact")
 async def get_contact(parts: ServiceParts, viewer: AnyViewer, contact_id: str) -> dict[str, Any]:
-    """The contact as it stands."""
-    return contact_body(*await visible_contact(parts, viewer, contact_id))
+    """The contact as it stands; while it waits with its place in its queue, and how long it will probably wait from now on."""
+    contact, customer = await visible_contact(parts, viewer, contact_id)
+    async with parts.reading() as connection:
+        wait = await find_wait(connection, contact, parts.clock.now_ms())
+    return {**contact_body(contact, customer), **wait}
 
 
 @router.get("/{contact_id}/messages", response_model=Page[Message], summary="What was said, oldest first")

@@ -19,16 +19,14 @@ from services.agent_api.routes_work import set_presence
 from services.agent_api.store.queries import find_agent
 from services.agent_api.store.rows import AgentRow, QueueRow
 from services.agent_api.store.statistics import (
-    EXPECTED_WAIT_WINDOW_MS,
     SERVICE_LEVEL_WINDOW_MS,
     count_answers,
     count_load,
-    expected_wait_ms,
     list_agents,
     list_queues,
-    recent_waits,
     units_used,
 )
+from services.agent_api.store.waits import list_available, newcomers_wait_ms
 from services.agent_api.view_queues import count_contacts, queue_body
 
 router = APIRouter(prefix="/v1", tags=["supervision"], responses=PROBLEMS)
@@ -38,7 +36,7 @@ router = APIRouter(prefix="/v1", tags=["supervision"], responses=PROBLEMS)
 async def get_queues(
     parts: ServiceParts, viewer: SupervisingViewer, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> dict[str, Any]:
-    """Waiting contacts, the oldest wait, the service level of the last hour, and the expected wait by what was answered lately."""
+    """Waiting contacts, the oldest wait, the service level of the last hour, and how long who comes now will probably wait."""
     after = decode_cursor(cursor, (str, str))
     now_ms = parts.clock.now_ms()
     async with parts.reading() as connection:
@@ -52,7 +50,8 @@ async def get_queues(
             to_ms=now_ms + 1,
             now_ms=now_ms,
         )
-        waits = await recent_waits(connection, viewer.pools, from_ms=now_ms - EXPECTED_WAIT_WINDOW_MS)
+        agents = await list_available(connection, viewer.pools)
+        load = await count_load(connection, [agent.agent_id for agent in agents])
 
     def show(row: QueueRow) -> dict[str, Any]:
         key = (row.pool, row.queue)
@@ -64,7 +63,7 @@ async def get_queues(
             "target_ms": row.target_ms,
             "service_level": None if answered is None else answered.service_level,
             "service_level_window_ms": SERVICE_LEVEL_WINDOW_MS,
-            "expected_wait_ms": expected_wait_ms(counts[key].waiting, waits.get(key, []), EXPECTED_WAIT_WINDOW_MS),
+            "expected_wait_ms": newcomers_wait_ms(row, counts[key].waiting, agents, load, now_ms),
             "abandoned": 0 if answered is None else answered.abandoned,
             "pull": row.pull,
         }

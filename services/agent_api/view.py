@@ -144,16 +144,7 @@ def needs_of(readings: Iterable[Reading]) -> Needs:
 
 
 def _add_needs(needs: Needs, event: Any) -> None:
-    for name, keys in (
-        ("contact_id", needs.contacts),
-        ("message_id", needs.messages),
-        ("offer_id", needs.offers),
-        ("note_id", needs.notes),
-        ("command_id", needs.commands),
-    ):
-        value = getattr(event, name, None)
-        if value:
-            keys.add(value)
+    _add_ids(needs, event)
     match event:
         case inputs.ContactReceived():
             needs.messages.add(event.message.id)
@@ -166,6 +157,8 @@ def _add_needs(needs: Needs, event: Any) -> None:
             needs.pools.add(event.pool)
             needs.agents.update(agent.id for agent in event.agents)
             needs.queues.update((event.pool, queue.id) for queue in event.queues)
+        case routing.QueuePaced():
+            needs.queues.add((event.pool, event.queue))
         case outbound.ReplyRequested():
             needs.accounts[event.message_id] = event.account
         case outbound.AddressBounced():
@@ -178,6 +171,19 @@ def _add_needs(needs: Needs, event: Any) -> None:
             needs.provider_ids.add((event.account, event.provider_id))
         case _:
             pass
+
+
+def _add_ids(needs: Needs, event: Any) -> None:
+    for name, keys in (
+        ("contact_id", needs.contacts),
+        ("message_id", needs.messages),
+        ("offer_id", needs.offers),
+        ("note_id", needs.notes),
+        ("command_id", needs.commands),
+    ):
+        value = getattr(event, name, None)
+        if value:
+            keys.add(value)
 
 
 async def frames_between(

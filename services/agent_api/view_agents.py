@@ -29,6 +29,9 @@ def configure_pool(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) 
                 pull=queue.pull,
                 changed=True if known is None else known.changed,
                 announced_ms=0 if known is None else known.announced_ms,
+                step_us=None if known is None else known.step_us,
+                patience_us=None if known is None else known.patience_us,
+                opens_ms=None if known is None else known.opens_ms,
             )
         )
     named_agents = {agent.id for agent in fact.agents}

@@ -92,7 +92,8 @@ def fold_outbound(rows: Workset, event: outbound.AnyOutbound, entry_id: str) -> 
             channel=event.channel,
             handle=event.handle,
             name=event.name,
-            agent_id=event.agent_id,
+            agent_id=event.agent_id or None,
+            automatic=event.automatic,
             subject=event.subject,
             text=event.text,
             attachments=_attachments(rows, event.message_id, event.attachments),
@@ -108,8 +109,9 @@ def fold_outbound(rows: Workset, event: outbound.AnyOutbound, entry_id: str) -> 
         event.contact_id,
         "message.queued",
         at_ms=event.requested_ms,
-        agent_id=event.agent_id,
+        agent_id=event.agent_id or None,
         message_id=event.message_id,
+        automatic=event.automatic or None,
     )
     contact = rows.contacts.get(event.contact_id)
     if contact is not None:

@@ -31,6 +31,7 @@ from services.agent_api.view_frames import (
     touch_queue,
 )
 from services.agent_api.view_messages import attach, join_message
+from services.agent_api.view_waits import WAIT_FOLDS
 from services.agent_api.view_work import WORK_FOLDS
 
 
@@ -360,6 +361,7 @@ _FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.ContactAssigned: _contact_assigned,
     routing.ContactRequeued: _contact_requeued,
     **WORK_FOLDS,
+    **WAIT_FOLDS,
     routing.WrapUpStarted: _wrap_up_started,
     routing.ContactResolved: _contact_resolved,
     routing.PresenceChanged: change_presence,

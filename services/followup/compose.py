@@ -31,6 +31,7 @@ from services.followup.app import Deps, create_app
 from services.followup.intake import Intake
 from services.followup.sender import MailSender, MailTransport
 from services.followup.store.tables import MIGRATIONS, VERSION_TABLE, outbox, positions
+from services.followup.teller import Teller
 
 _DAY_MS: Final = 86_400_000
 # Nobody waits for a mail within a blink of an eye; facts that come one by one under load are taken in together.
@@ -72,6 +73,7 @@ class FollowupService:
         )
         self.outbox = rows
         self.announcer = Announcer(engine=self.engine, publisher=self.publisher, clock=clock)
+        self.teller = Teller(engine=self.engine, publisher=self.publisher, clock=clock)
         self.runner = OutboxRunner(
             rows,
             name="outbox",
@@ -116,6 +118,7 @@ class FollowupService:
             group.create_task(self.projection.run())
             group.create_task(self.runner.run())
             group.create_task(self.announcer.run())
+            group.create_task(self.teller.run())
             group.create_task(self._prune())
 
     async def migrate(self) -> None:
@@ -144,6 +147,9 @@ class FollowupService:
             self.runner.wake(over=self.intake.suppressed)
             self.intake.planned = self.intake.suppressed = False
             self.announcer.wake()
+        if self.intake.told:
+            self.intake.told = False
+            self.teller.wake()
 
     def _publisher_changed(self, ready: bool, why_not: str) -> None:
         self.health.set("publisher", ok=ready, detail=why_not)

@@ -25,17 +25,20 @@ from libs.common.events.routing import (
     ContactQueued,
     ContactResolved,
     ContactReturned,
+    CustomerNotice,
     MessageJoined,
     PoolConfigured,
+    WaitExpected,
 )
 from libs.common.log.port import Record
 from libs.common.outbox import NewItem, Outbox, OutboxState
 from libs.common.projection import Folded
 from libs.common.store import store_errors, upsert
 from services.followup import plan
-from services.followup.ledger import Ledger, find_written_to
-from services.followup.promise import promise_answer
-from services.followup.store.tables import bounces, contacts, mails
+from services.followup import texts as texts_of
+from services.followup.ledger import Ledger, Row, find_written_to
+from services.followup.promise import promise_answer, promise_opening
+from services.followup.store.tables import bounces, contacts, mails, texts
 
 _SEPARATOR: Final = " "
 
@@ -55,6 +58,8 @@ class MailOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answer_by_ms: int | None = None
     opens_ms: int | None = None
     timezone: str = "UTC"
+    position: int | None = None
+    expected_wait_ms: int | None = None
     email_message_id: str | None = None
     email_references: tuple[str, ...] = ()
     reason: str | None = None
@@ -63,7 +68,8 @@ class MailOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 _JOINED: Final = (MessageJoined, ContactReturned)
 # Nobody is asked about these afterwards: nobody answered.
 _ENDED: Final = (ContactCancelled, ContactLapsed)
-_HANDLED: Final = (ContactQueued, *_JOINED, ContactResolved, *_ENDED, PoolConfigured)
+_TOLD: Final = (WaitExpected, CustomerNotice)
+_HANDLED: Final = (ContactQueued, *_TOLD, *_JOINED, ContactResolved, *_ENDED, PoolConfigured)
 _HANDLED_TYPES: Final = frozenset(str(kind.__struct_config__.tag) for kind in _HANDLED)
 
 
@@ -77,7 +83,8 @@ class Intake:
         self._clock = clock
         self.planned = False
         self.suppressed = False
-        """Whether mails were planned, and whether some were not, since somebody last made these False."""
+        self.told = False
+        """Whether mails were planned, whether some were not, and whether texts were planned, since somebody last made these False."""
 
     @staticmethod
     def wants(record: Record) -> bool:
@@ -89,10 +96,18 @@ class Intake:
         """Facts of the router."""
         ledger = await self._open(connection, [item.event for item in folded])
         ordered: list[NewItem] = []
+        # What was said of a contact's wait in the moment in which it came stands right behind it.
+        waits = {item.event.contact_id: item.event for item in folded if isinstance(item.event, WaitExpected)}
         for item in folded:
             match item.event:
                 case ContactQueued() as fact:
-                    ordered += self._queued(ledger, fact, item.record.header("correlationid") or "")
+                    ordered += self._queued(
+                        ledger, fact, waits.get(fact.contact_id), item.record.header("correlationid") or ""
+                    )
+                case WaitExpected() as fact:
+                    self._tell_wait(ledger, fact)
+                case CustomerNotice() as fact:
+                    self._tell_notice(ledger, fact)
                 case MessageJoined() | ContactReturned() as fact:
                     _join(ledger, fact)
                 case ContactCancelled() | ContactLapsed() as fact:
@@ -107,6 +122,7 @@ class Intake:
         await ledger.write(connection)
         await self._outbox.add_all(connection, ordered)
         self.planned = self.planned or bool(ordered)
+        self.told = self.told or bool(ledger.new_texts)
         self.suppressed = self.suppressed or any(item.state is OutboxState.SUPPRESSED for item in ordered)
 
     async def fold_deliveries(self, connection: AsyncConnection, folded: Sequence[Folded]) -> None:
@@ -128,13 +144,16 @@ class Intake:
         with store_errors():
             async with engine.begin() as connection:
                 await connection.execute(sa.delete(mails).where(mails.c.contact_id.in_(old)))
+                await connection.execute(sa.delete(texts).where(texts.c.contact_id.in_(old)))
                 await connection.execute(sa.delete(contacts).where(contacts.c.resolved_ms < before_ms))
 
     async def _open(self, connection: AsyncConnection, facts: Sequence[Any]) -> Ledger:
         """All that these facts may ask for."""
         queued = [fact for fact in facts if isinstance(fact, ContactQueued)]
         resolved = [fact for fact in facts if isinstance(fact, ContactResolved)]
-        touched = [fact for fact in facts if isinstance(fact, (ContactQueued, ContactResolved, *_JOINED, *_ENDED))]
+        touched = [
+            fact for fact in facts if isinstance(fact, (ContactQueued, ContactResolved, *_TOLD, *_JOINED, *_ENDED))
+        ]
         named = [(fact, plan.mail_address(fact.handle, fact.handles)) for fact in queued]
         ledger = Ledger()
         await ledger.load(
@@ -151,9 +170,66 @@ class Intake:
             if queued
             else None,
         )
+        told = [fact for fact in facts if isinstance(fact, _TOLD)]
+        if told:
+            named_handles = [fact.handle for fact in queued]
+            await ledger.load_texts(
+                connection,
+                message_ids=map(_text_id, told),
+                handles=(*named_handles, *(row["handle"] for row in ledger.contacts.values())),
+                after_ms=min(fact.at_ms for fact in told) - plan.DAY_MS,
+            )
         return ledger
 
-    def _queued(self, ledger: Ledger, fact: ContactQueued, correlation_id: str) -> Iterator[NewItem]:
+    def _tell_wait(self, ledger: Ledger, fact: WaitExpected) -> None:
+        """Tell who waits for how long, where the firm wants that and it is still true."""
+        row = ledger.contacts.get(fact.contact_id)
+        if row is None or not self._settings.tell_wait:
+            return
+        if self._clock.now_ms() - fact.at_ms > texts_of.WAIT_TOLD_WITHIN_MS:
+            return
+        language = self._told_language(ledger, row, fact.at_ms, texts_of.KIND_WAIT)
+        if language is None:
+            return
+        promise = promise_opening(self._configuration, str(row["queue"]), fact.at_ms)
+        self._tell(ledger, row, fact, texts_of.wait_text(fact, promise, language, self._settings))
+
+    def _tell_notice(self, ledger: Ledger, fact: CustomerNotice) -> None:
+        """Tell what the router wants the customer to know."""
+        row = ledger.contacts.get(fact.contact_id)
+        if row is None or self._told_language(ledger, row, fact.at_ms, texts_of.KIND_NOTICE) is None:
+            return
+        self._tell(ledger, row, fact, texts_of.notice_text(fact, row["language"], self._settings))
+
+    def _told_language(self, ledger: Ledger, row: Row, at_ms: int, kind: str) -> str | None:
+        return texts_of.plan_text(
+            row,
+            self._settings,
+            kind=kind,
+            told_today=ledger.told_today(row["handle"], at_ms),
+            bounced=plan.mail_address(row["handle"]) in ledger.bounced,
+        )
+
+    def _tell(self, ledger: Ledger, row: Row, fact: WaitExpected | CustomerNotice, text: str | None) -> None:
+        if text is None:
+            return
+        message_id = _text_id(fact)
+        message = texts_of.compose_text(row, message_id, text, fact.at_ms)
+        ledger.plan_text(
+            {
+                "message_id": message_id,
+                "contact_id": fact.contact_id,
+                "handle": row["handle"],
+                "planned_ms": fact.at_ms,
+                "payload": encode_value(message).decode(),
+                "correlation_id": row["correlation_id"],
+                "published": False,
+            }
+        )
+
+    def _queued(
+        self, ledger: Ledger, fact: ContactQueued, wait: WaitExpected | None, correlation_id: str
+    ) -> Iterator[NewItem]:
         address = _learn_address(ledger, fact)
         if fact.contact_id not in ledger.contacts:
             ledger.change_contact(
@@ -170,6 +246,10 @@ class Intake:
                     "email_references": _SEPARATOR.join(fact.email_references),
                     "correlation_id": correlation_id,
                     "resolved_ms": None,
+                    "thread_id": fact.thread_id,
+                    "account": fact.account,
+                    "channel": fact.channel,
+                    "queue": fact.queue,
                 }
             )
         planned = plan.plan_acknowledgement(
@@ -181,12 +261,19 @@ class Intake:
         if planned is None:
             return
         promise = promise_answer(self._configuration, fact)
+        within_ms, wait_ms = promise.within_ms, None if wait is None else wait.expected_wait_ms
+        if wait is None or promise.opens_ms is not None or not texts_of.is_worth_saying(wait_ms, self._settings):
+            wait = wait_ms = None
+        elif within_ms is not None and wait_ms is not None and wait_ms > within_ms:
+            within_ms = None  # Both cannot be true, and what is measured is nearer to the truth than what is aimed at.
         order = MailOrder(
             kind=MailKind.ACKNOWLEDGEMENT,
             contact_id=fact.contact_id,
             name=fact.name,
             subject=fact.subject,
-            answer_within_ms=promise.within_ms,
+            answer_within_ms=within_ms,
+            position=None if wait is None else wait.position,
+            expected_wait_ms=wait_ms,
             answer_by_ms=promise.by_ms,
             opens_ms=promise.opens_ms,
             timezone=promise.timezone,
@@ -274,6 +361,12 @@ def _learn_address(ledger: Ledger, fact: ContactQueued) -> str | None:
             if not handle.startswith("mailto:"):
                 ledger.learn_address(handle, address)
     return address
+
+
+def _text_id(fact: WaitExpected | CustomerNotice) -> str:
+    if isinstance(fact, WaitExpected):
+        return ids.automatic_text_id(texts_of.KIND_WAIT, fact.contact_id)
+    return ids.automatic_text_id(texts_of.KIND_NOTICE, fact.contact_id, fact.cause, str(fact.notice))
 
 
 def _end(ledger: Ledger, fact: ContactCancelled | ContactLapsed) -> None:

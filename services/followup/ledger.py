@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common.events.followup import MailKind
 from libs.common.store import insert_or_leave, insert_or_replace
 from services.followup import plan
-from services.followup.store.tables import addresses, agents, bounces, contacts, mails
+from services.followup.store.tables import addresses, agents, bounces, contacts, mails, texts
 
 Row = dict[str, Any]
 
@@ -38,6 +38,10 @@ _ACKNOWLEDGED: Final = sa.select(mails.c.address, mails.c.planned_ms).where(
     mails.c.kind == MailKind.ACKNOWLEDGEMENT.value,
     mails.c.planned_ms > sa.bindparam("after_ms"),
 )
+_TEXTS: Final = sa.select(texts.c.message_id).where(_among(texts.c.message_id))
+_TOLD: Final = sa.select(texts.c.handle, texts.c.planned_ms).where(
+    _among(texts.c.handle), texts.c.planned_ms > sa.bindparam("after_ms")
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +54,9 @@ class Ledger:
     mails: set[str] = field(default_factory=set)
     bounced: set[str] = field(default_factory=set)
     acknowledged_ms: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    texts: set[str] = field(default_factory=set)
+    told_ms: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    new_texts: list[Row] = field(default_factory=list)
     new_mails: list[Row] = field(default_factory=list)
     _changed_contacts: dict[str, Row] = field(default_factory=dict)
     _changed_addresses: dict[str, Row] = field(default_factory=dict)
@@ -82,6 +89,27 @@ class Ledger:
             after = {"after_ms": acknowledged_after_ms}
             for address, planned_ms in await _rows(connection, _ACKNOWLEDGED, everywhere, after):
                 self.acknowledged_ms[address].append(planned_ms)
+
+    async def load_texts(
+        self, connection: AsyncConnection, *, message_ids: Iterable[str], handles: Iterable[str], after_ms: int
+    ) -> None:
+        """Read which of these texts are planned, and what was told to these handles since `after_ms`."""
+        self.texts |= {message_id for (message_id,) in await _rows(connection, _TEXTS, message_ids)}
+        for handle, planned_ms in await _rows(connection, _TOLD, handles, {"after_ms": after_ms}):
+            self.told_ms[handle].append(planned_ms)
+
+    def plan_text(self, row: Row) -> bool:
+        """Note a text. False where it was noted before."""
+        if row["message_id"] in self.texts:
+            return False
+        self.texts.add(row["message_id"])
+        self.new_texts.append(row)
+        self.told_ms[row["handle"]].append(row["planned_ms"])
+        return True
+
+    def told_today(self, handle: str, now_ms: int) -> int:
+        """How many texts were planned for this handle within a day."""
+        return sum(planned_ms > now_ms - plan.DAY_MS for planned_ms in self.told_ms[handle])
 
     def change_contact(self, row: Row) -> None:
         """Put a contact in, or in the place of what is there."""
@@ -122,6 +150,8 @@ class Ledger:
                 await connection.execute(insert_or_replace(connection, table, key), list(changed.values()))
         if self.new_mails:
             await connection.execute(insert_or_leave(connection, mails, "effect_id"), self.new_mails)
+        if self.new_texts:
+            await connection.execute(insert_or_leave(connection, texts, "message_id"), self.new_texts)
 
 
 async def find_written_to(connection: AsyncConnection, mail_addresses: Iterable[str]) -> set[str]:

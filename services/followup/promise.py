@@ -23,6 +23,17 @@ class Promise:
     timezone: str = "UTC"
 
 
+def promise_opening(configuration: Configuration, queue_id: str, at_ms: int) -> Promise:
+    """When a queue that is closed, and answers nobody until then, opens again; nothing where it is open, or nobody knows."""
+    queue = configuration.queues.get(queue_id)
+    calendar_id = None if queue is None else queue_calendar(configuration, queue_id)
+    if queue is None or calendar_id is None or queue.offer_when_closed:
+        return Promise()
+    opening = openings_of(configuration, queue.pool)[calendar_id]
+    state = open_state(opening, at_ms)
+    return Promise() if state.is_open else Promise(opens_ms=state.turns_ms, timezone=opening.timezone)
+
+
 def promise_answer(configuration: Configuration, contact: ContactQueued) -> Promise:
     """The promise for a contact that was queued just now. A queue that is not in the configuration has no hours."""
     plain = Promise(within_ms=max(0, contact.due_ms - contact.received_ms))

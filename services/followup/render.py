@@ -7,23 +7,21 @@ keep machines from answering. Pure but for the templates, which are read once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_timedelta
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from libs.common.events.followup import MailKind
 from libs.common.mail_writer import address_header, ids_header, text_header, write_mail
+from services.followup.say import say_duration, say_point, say_wait
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 _REFERENCES_MAX: Final = 20
 _SUBJECT_MAX: Final = 150
-_MINUTE_MS: Final = 60_000
 
 _SUBJECTS: Final = {
     (MailKind.ACKNOWLEDGEMENT, "it"): "Abbiamo ricevuto la tua richiesta",
@@ -31,7 +29,6 @@ _SUBJECTS: Final = {
     (MailKind.FOLLOW_UP, "it"): "La tua richiesta è stata risolta?",
     (MailKind.FOLLOW_UP, "en"): "Has your request been solved?",
 }
-_AT: Final = {"it": "alle", "en": "at"}
 _AUTO_SUBMITTED: Final = {
     MailKind.ACKNOWLEDGEMENT: "auto-replied",
     MailKind.FOLLOW_UP: "auto-generated",
@@ -43,7 +40,8 @@ class Letter:
     """All that a mail says. `sender` and `reply_to` as configured (`Shop <care@shop.example>`); `agent_name`: of a follow-up, who answered.
 
     Of an acknowledgement: `answer_within_ms`, how long the answer will take, or `answer_by_ms`, when it will be there; `opens_ms`, when
-    the firm, which is closed, opens again. Points in time are said on the clock of `timezone`.
+    the firm, which is closed, opens again; `position` and `expected_wait_ms`, its place in the queue and how long that takes.
+    Points in time are said on the clock of `timezone`.
     """
 
     effect_id: str
@@ -60,6 +58,8 @@ class Letter:
     answer_by_ms: int | None = None
     opens_ms: int | None = None
     timezone: str = "UTC"
+    position: int | None = None
+    expected_wait_ms: int | None = None
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
 
@@ -110,8 +110,10 @@ class Renderer:
             "agent": letter.agent_name,
             "subject": letter.subject,
             "firm": name or address,
-            "within": _duration(letter.answer_within_ms, letter.language),
+            "within": say_duration(letter.answer_within_ms, letter.language),
             "by": _point(letter.answer_by_ms, letter),
+            "position": letter.position,
+            "wait": None if letter.expected_wait_ms is None else say_wait(letter.expected_wait_ms, letter.language),
             "opens": _point(letter.opens_ms, letter),
             "language": letter.language,
         }
@@ -149,20 +151,4 @@ def _bracketed(text: str) -> str:
 
 
 def _point(at_ms: int | None, letter: Letter) -> str | None:
-    """A point in time as people say it: `Monday 5 October at 09:00`, `lunedì 5 ottobre alle 09:00`."""
-    if at_ms is None:
-        return None
-    moment = datetime.fromtimestamp(at_ms / 1000, ZoneInfo(letter.timezone))
-    day = format_date(moment, "EEEE d MMMM", locale=letter.language)
-    return f"{day} {_AT[letter.language]} {moment:%H:%M}"
-
-
-@lru_cache(maxsize=1_024)
-def _duration(duration_ms: int | None, language: str) -> str | None:
-    """How long, as people say it: `20 minutes`, `1 ora`, `90 minutes`, `5 hours`; never less than what was promised."""
-    if duration_ms is None:
-        return None
-    minutes = max(1, -(-duration_ms // _MINUTE_MS))
-    said = timedelta(minutes=minutes) if minutes < 120 else timedelta(hours=-(-minutes // 60))
-    # Babel goes over to the next unit at `threshold` times it: 90 minutes stay minutes, one hour is an hour.
-    return str(format_timedelta(said, granularity="minute", threshold=1 if minutes == 60 else 2, locale=language))
+    return None if at_ms is None else say_point(at_ms, letter.language, letter.timezone)

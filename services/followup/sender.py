@@ -165,6 +165,8 @@ class MailSender:
             answer_by_ms=order.answer_by_ms,
             opens_ms=order.opens_ms,
             timezone=order.timezone,
+            position=order.position,
+            expected_wait_ms=order.expected_wait_ms,
             in_reply_to=order.email_message_id,
             references=order.email_references,
         )

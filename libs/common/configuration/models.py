@@ -362,6 +362,8 @@ class Agent(_Part):
 class Followup(_Part):
     """The mails that acknowledge a message and ask afterwards. `sender` None: none are sent.
 
+    `tell_wait`: who writes on a channel for short texts and has to wait for `tell_wait_from` or longer is told so at once, there.
+
     `languages` are those that mails are written in; the first is for customers whose language is not known.
     """
 
@@ -369,6 +371,8 @@ class Followup(_Part):
     sender: Text | None = Field(default=None, alias="from")
     reply_to: Text | None = None
     acknowledge: Flag = True
+    tell_wait: Flag = False
+    tell_wait_from_ms: DurationMs = Field(default=_MINUTE_MS, alias="tell_wait_from")
     languages: Languages = ("it", "en")
 
 

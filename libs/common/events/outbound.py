@@ -10,7 +10,8 @@ from libs.common.events.message import Attachment
 class ReplyRequested(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="centralino.reply.requested.v1"
 ):
-    """An agent's message to the customer. `message_id` is also the effect's id: it is sent once.
+    """A message to the customer, an agent's or an automatic one (`agent_id` is then empty). `message_id` is also the effect's id: it is
+    sent once.
 
     `handle` is the customer's address on the account's channel. The e-mail fields make the reply part of the customer's own mail thread.
     """
@@ -31,6 +32,7 @@ class ReplyRequested(
     email_in_reply_to: str | None = None
     email_references: tuple[str, ...] = ()
     command_id: str | None = None
+    automatic: bool = False
 
 
 AnyOutbound = ReplyRequested

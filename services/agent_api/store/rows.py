@@ -15,7 +15,7 @@ AGENT_STATES = ("active", "held", "wrap_up")
 
 @dataclass(slots=True, kw_only=True)
 class QueueRow:
-    """A queue of a pool, as the pool's newest configuration has it."""
+    """A queue of a pool, as the pool's newest configuration has it, and how fast the router said that it moves on."""
 
     pool: str
     queue: str
@@ -28,6 +28,9 @@ class QueueRow:
     active: bool = True
     changed: bool = False
     announced_ms: int = 0
+    step_us: int | None = None
+    patience_us: int | None = None
+    opens_ms: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,9 +16,6 @@ from services.agent_api.store import tables
 from services.agent_api.store.rows import AgentRow, QueueRow
 
 SERVICE_LEVEL_WINDOW_MS: Final = 3_600_000
-EXPECTED_WAIT_WINDOW_MS: Final = 900_000
-# With fewer assignments than these the rate of a queue is not known.
-EXPECTED_WAIT_SAMPLES_MIN: Final = 3
 
 Grouping = Literal["queue", "channel", "agent"]
 
@@ -101,35 +98,6 @@ async def list_queues(connection: AsyncConnection, pools: frozenset[str] | None)
     if pools is not None:
         query = query.where(columns.pool.in_(sorted(pools)))
     return [QueueRow(**row._mapping) for row in await connection.execute(query)]
-
-
-async def recent_waits(
-    connection: AsyncConnection, pools: frozenset[str] | None, *, from_ms: int
-) -> dict[tuple[str, str], list[int]]:
-    """By pool and queue, how long the contacts waited that were first answered since `from_ms`."""
-    columns = tables.contacts.c
-    query = sa.select(columns.pool, columns.queue, columns.answered_ms - columns.received_ms).where(
-        columns.answered_ms >= from_ms
-    )
-    if pools is not None:
-        query = query.where(columns.pool.in_(sorted(pools)))
-    waits: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    for pool, queue, wait_ms in await connection.execute(query):
-        waits[pool, queue].append(max(0, wait_ms))
-    return waits
-
-
-def expected_wait_ms(waiting: int, waits_ms: list[int], window_ms: int) -> int | None:
-    """How long a contact that comes now will probably wait. None with too little to go by.
-
-    With others waiting: as long as it takes, at the rate of the last window, to answer them and it. With nobody waiting: the
-    median of what those of the last window waited.
-    """
-    if len(waits_ms) < EXPECTED_WAIT_SAMPLES_MIN:
-        return None
-    if waiting:
-        return (waiting + 1) * window_ms // len(waits_ms)
-    return sorted(waits_ms)[len(waits_ms) // 2]
 
 
 async def list_agents(

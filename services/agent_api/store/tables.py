@@ -124,6 +124,10 @@ queues = sa.Table(
     # Whether it changed since supervisors were last told, and when that was.
     _flag("changed"),
     _ms("announced_ms"),
+    # What the router said last of how fast it moves on.
+    _ms("step_us", optional=True),
+    _ms("patience_us", optional=True),
+    _ms("opens_ms", optional=True),
 )
 
 agents = sa.Table(

@@ -31,6 +31,11 @@ contacts: Final = sa.Table(
     sa.Column("correlation_id", sa.String(200), nullable=False),
     # None while it is open, and an open one is never forgotten.
     sa.Column("resolved_ms", sa.BigInteger, nullable=True, index=True),
+    # Where texts to its customer go. Empty: this was not noted when it came.
+    sa.Column("thread_id", sa.String(80), nullable=False, server_default=""),
+    sa.Column("account", sa.String(64), nullable=False, server_default=""),
+    sa.Column("channel", sa.String(20), nullable=False, server_default=""),
+    sa.Column("queue", sa.String(64), nullable=False, server_default=""),
 )
 # Which mail address belongs to a handle of another kind, from messages that carried both.
 addresses: Final = sa.Table(
@@ -63,6 +68,19 @@ mails: Final = sa.Table(
     sa.Column("due_ms", sa.BigInteger, nullable=True),
     sa.Column("announced", sa.Boolean, nullable=False),
     sa.Index("ix_followup_mails_address_planned", "address", "planned_ms"),
+)
+# Texts on the contact's own channel: `payload` is the message as it goes on the log.
+texts: Final = sa.Table(
+    "followup_texts",
+    metadata,
+    sa.Column("message_id", sa.String(80), primary_key=True),
+    sa.Column("contact_id", sa.String(80), nullable=False, index=True),
+    sa.Column("handle", sa.String(340), nullable=False),
+    sa.Column("planned_ms", sa.BigInteger, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("correlation_id", sa.String(200), nullable=False),
+    sa.Column("published", sa.Boolean, nullable=False, index=True),
+    sa.Index("ix_followup_texts_handle_planned", "handle", "planned_ms"),
 )
 outbox: Final = outbox_table(metadata, "followup_outbox")
 positions: Final = positions_table(metadata, "followup_positions")

@@ -80,7 +80,7 @@ def reply_message_id(reply: ReplyRequested, domain: str) -> str:
 def build_reply(reply: ReplyRequested, account: AccountContext, files: list[ReplyFile]) -> bytes:
     """The mail as it goes over the wire. The same reply gives the same headers at every attempt.
 
-    There is no Auto-Submitted header: a person wrote it. `account.address` and the reply's handle are mail addresses. Raises ValueError,
+    What a person wrote has no Auto-Submitted header. `account.address` and the reply's handle are mail addresses. Raises ValueError,
     IndexError or MessageError for an address that no header can hold.
     """
     (sender, *_) = parse_addresses(account.address)
@@ -92,6 +92,8 @@ def build_reply(reply: ReplyRequested, account: AccountContext, files: list[Repl
         ("Date", format_datetime(datetime.fromtimestamp(reply.requested_ms // 1000, UTC))),
         ("Message-ID", reply_message_id(reply, sender.address.partition("@")[2])),
     ]
+    if reply.automatic:
+        headers += [("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")]
     answered = parse_message_id(reply.email_in_reply_to)
     references = [found for text in reply.email_references if (found := parse_message_id(text)) is not None]
     if answered is not None:

@@ -56,6 +56,8 @@ async def test_a_queue_shows_who_waits_and_how_long_it_will_take(any_api: Api) -
         await api.router.tell(
             a_contact_queued(number, at_ms=now_ms, received_ms=received_ms, due_ms=received_ms + MINUTE_MS)
         )
+    # and the router has said that the agents together take a minute for each
+    await api.router.tell(routing.QueuePaced(pool="care", at_ms=now_ms, queue="orders", step_us=60_000_000))
     await api.caught_up()
 
     # when
@@ -65,11 +67,40 @@ async def test_a_queue_shows_who_waits_and_how_long_it_will_take(any_api: Api) -
     assert (queue["waiting"], queue["active"]) == (2, 3)
     assert queue["oldest_wait_ms"] >= 5 * MINUTE_MS
     assert queue["service_level"] == 0.5
-    # Three were answered in a quarter of an hour; the two that wait and the next one take as long.
-    assert queue["expected_wait_ms"] == 15 * MINUTE_MS
+    # Two wait already, so that the next one is the third.
+    assert queue["expected_wait_ms"] == 3 * MINUTE_MS
     agents = {agent["id"]: agent["load"] for agent in (await sara.get("/v1/agents"))["items"]}
     assert agents["anna"] == {"email": 3}
     assert agents["bruno"] == {}
+
+
+async def test_a_contact_that_waits_shows_its_place_and_how_long_it_will_take(any_api: Api) -> None:
+    # given two that wait, the later one due before the earlier, and the queue's pace
+    api = any_api
+    now_ms = SystemClock().now_ms()
+    sara = await api.client("sara", Role.SUPERVISOR)
+    first = a_contact_queued(1, at_ms=now_ms, received_ms=now_ms - 2_000, due_ms=now_ms + 90_000)
+    second = a_contact_queued(2, at_ms=now_ms, received_ms=now_ms - 1_000, due_ms=now_ms + 30_000)
+    await api.router.tell(
+        first,
+        routing.WaitExpected(pool="care", at_ms=now_ms, contact_id=first.contact_id, position=1),
+        second,
+        routing.QueuePaced(pool="care", at_ms=now_ms, queue="orders", step_us=60_000_000),
+    )
+    await api.caught_up()
+
+    # when one looks at them; then each has the place that it has now
+    shown = [await sara.get(f"/v1/contacts/{fact.contact_id}") for fact in (first, second)]
+    assert [(one["position"], one["expected_wait_ms"]) for one in shown] == [(2, 2 * MINUTE_MS), (1, MINUTE_MS)]
+    timeline = (await sara.get(f"/v1/contacts/{first.contact_id}/timeline"))["items"]
+    told = [entry["data"] for entry in timeline if entry["type"] == "contact.wait-expected"]
+    assert [one["position"] for one in told] == [1]
+
+    # when the second is with an agent; then it has no place, and the first is next
+    await api.router.tell(a_contact_assigned(second.contact_id, at_ms=now_ms, offer_id=None))
+    await api.caught_up()
+    shown = [await sara.get(f"/v1/contacts/{fact.contact_id}") for fact in (first, second)]
+    assert [(one["position"], one["expected_wait_ms"]) for one in shown] == [(1, MINUTE_MS), (None, None)]
 
 
 async def test_the_report_counts_by_queue_channel_and_agent(any_api: Api) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -14,17 +15,18 @@ from libs.common.configuration.models import Configuration, Followup, Pool, Queu
 from libs.common.events import routing
 from libs.common.events.codec import decode_event, encode_record
 from libs.common.events.followup import FollowUpFailed, FollowUpScheduled, FollowUpSent, FollowUpSuppressed
+from libs.common.events.outbound import ReplyRequested
 from libs.common.events.routing import ContactCancelled, ContactLapsed
 from libs.common.ids import new_id
 from libs.common.log.memory import MemoryLog
 from libs.common.log.port import EventLog
-from libs.common.log.streams import DELIVERY_EVENTS, FOLLOWUP_EVENTS, ROUTING_EVENTS
+from libs.common.log.streams import DELIVERY_EVENTS, FOLLOWUP_EVENTS, OUTBOUND_MESSAGES, ROUTING_EVENTS
 from libs.common.outbox import REASON_UNKNOWN, OutboxState
 from libs.common.settings import CommonSettings
 from libs.common.store import reading
 from libs.common.testing.builders import START_MS, a_bounce, a_contact_queued, a_contact_resolved, an_agent
 from services.followup.compose import FollowupService, compose
-from services.followup.store.tables import contacts, outbox
+from services.followup.store.tables import contacts, outbox, texts
 from tests.parts.smtp import MailServer, ReceivedMail
 from tests.support.waiting import eventually
 
@@ -312,3 +314,112 @@ async def _publish_delivery(world: World, *events) -> None:
         record = encode_record(event, key="t", event_id="d", source="test", time_ms=event.at_ms, correlation_id="")
         await writer.append(DELIVERY_EVENTS, 0, [record])
     await writer.close()
+
+
+TELLING = FOLLOWUP.model_copy(update={"tell_wait": True})
+
+
+def waits(queued: routing.ContactQueued, minutes: int | None = 7, position: int = 3) -> routing.WaitExpected:
+    return routing.WaitExpected(
+        pool="care",
+        at_ms=SystemClock().now_ms(),
+        contact_id=queued.contact_id,
+        position=position,
+        expected_wait_ms=None if minutes is None else minutes * 60_000,
+    )
+
+
+async def _texts(world: World) -> list[ReplyRequested]:
+    reader = await world.log.open_reader(OUTBOUND_MESSAGES, dict.fromkeys(range(2), 0))
+    found = [decode_event(record) for record in await reader.poll()]
+    await reader.close()
+    return [event for event in found if isinstance(event, ReplyRequested)]
+
+
+async def _some_texts(world: World, number: int) -> list[ReplyRequested] | None:
+    found = await _texts(world)
+    return found if len(found) >= number else None
+
+
+async def test_who_waits_on_a_channel_for_short_texts_is_told_so_once(make_world) -> None:
+    # given a firm that tells its customers, and one who writes by sms and has to wait
+    world = make_world(followup=TELLING)
+    await world.log.connect()
+    queued = a_contact_queued(1, channel="sms", account="sms-main", handle="tel:+393331234567", language="it")
+    async with world.running() as service:
+        await world.publish(pool_configured(), queued, waits(queued))
+        # when
+        (text,) = await eventually(lambda: _some_texts(world, 1))
+        # then the text is a message of nobody's, to the customer, on the same channel
+        assert (text.channel, text.account, text.handle) == ("sms", "sms-main", "tel:+393331234567")
+        assert (text.automatic, text.agent_id, text.thread_id) == (True, "", queued.thread_id)
+        assert "numero 3 in coda" in text.text
+        assert "10 minuti" in text.text
+        # when the process died between the log and its note of it, and the fact comes again
+        await eventually(lambda: _published(service, 1))
+        async with service.engine.begin() as connection:
+            await connection.execute(sa.update(texts).values(published=False))
+        await world.publish(waits(queued))
+    async with world.running():
+        both = await eventually(lambda: _some_texts(world, 2))
+    # then it stands there a second time under the same id, which goes out once
+    assert {one.message_id for one in both} == {text.message_id}
+
+
+async def _published(service: FollowupService, number: int) -> bool:
+    async with reading(service.engine) as connection:
+        query = sa.select(sa.func.count()).select_from(texts).where(texts.c.published)
+        return (await connection.execute(query)).scalar_one() == number
+
+
+async def test_a_wait_that_is_over_unknown_or_not_to_be_told_is_not_told(make_world) -> None:
+    world = make_world(followup=TELLING)
+    await world.log.connect()
+    by_sms = {"channel": "sms", "handle": "tel:+393331234567"}
+    late, unknown, machine, last = (
+        a_contact_queued(1, **by_sms),
+        a_contact_queued(2, **by_sms),
+        a_contact_queued(3, **by_sms, automatic=True),
+        a_contact_queued(4, **by_sms),
+    )
+    old = msgspec.structs.replace(waits(late), at_ms=waits(late).at_ms - 600_000)
+    async with world.running():
+        await world.publish(pool_configured(), late, old, unknown, waits(unknown, None), machine, waits(machine))
+        await world.publish(last, waits(last))
+        told = await eventually(lambda: _some_texts(world, 1))
+    assert [text.contact_id for text in told] == [last.contact_id]
+
+
+async def test_an_acknowledgement_says_the_place_and_about_how_long(world: World) -> None:
+    # given a mail that has to wait, longer than is aimed at
+    queued = a_contact_queued(language="en", received_ms=START_MS, due_ms=START_MS + 300_000)
+    await world.publish(pool_configured(), queued, waits(queued, 25, 4))
+    # when
+    async with world.running():
+        mail = await world.mail_server.wait_for(lambda mail: "auto-replied" in mail.message["Auto-Submitted"])
+    # then it says what is known, and promises nothing that is not to be kept
+    assert "You are number 4 in line now; the wait is about 25 minutes." in " ".join(_text(mail).split())
+    assert "within" not in _text(mail)
+    # and no text goes out besides
+    assert await _texts(world) == []
+
+
+async def test_a_notice_goes_out_once_in_the_customers_language(world: World) -> None:
+    # given a mail, and what the router wants its customer to know
+    queued = a_contact_queued(1, language="it", email_message_id="a@example.com", subject="Ordine 7")
+    notice = routing.CustomerNotice(
+        pool="care",
+        at_ms=SystemClock().now_ms(),
+        contact_id=queued.contact_id,
+        cause="overflow",
+        texts={"it": "Ti richiamiamo domani.", "en": "We call you tomorrow."},
+    )
+    async with world.running():
+        # when the fact comes twice, and a second notice after it
+        await world.publish(pool_configured(), queued, notice, notice, msgspec.structs.replace(notice, notice=2))
+        told = await eventually(lambda: _some_texts(world, 2))
+    # then each is a message in the customer's own thread
+    assert [text.text for text in told] == ["Ti richiamiamo domani."] * 2
+    assert len({text.message_id for text in told}) == 2
+    assert told[0].email_in_reply_to == "a@example.com"
+    assert told[0].automatic

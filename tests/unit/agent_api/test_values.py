@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,9 +18,10 @@ from services.agent_api.commands import digest_of
 from services.agent_api.credentials import VERSION_TABLE, migrate
 from services.agent_api.models import NoteRequest, ResolveRequest
 from services.agent_api.paging import decode_cursor, encode_cursor
-from services.agent_api.store.rows import MessageRow
-from services.agent_api.store.statistics import expected_wait_ms
+from services.agent_api.store.rows import AgentRow, MessageRow, QueueRow
+from services.agent_api.store.statistics import Load
 from services.agent_api.store.tables import HANDLE_CHARS_MAX, CleanText, metadata
+from services.agent_api.store.waits import newcomers_wait_ms
 from services.agent_api.view_frames import preview_of
 
 
@@ -39,21 +42,46 @@ def test_what_is_no_cursor_is_refused(text: str) -> None:
     assert word == "cursor-invalid"
 
 
+NOW_MS = 1_000_000
+PACED = QueueRow(pool="care", queue="orders", skills={"orders": 2}, step_us=60_000_000)
+
+
+def an_agent_row(**fields: Any) -> AgentRow:
+    plain = {"agent_id": "anna", "pool": "care", "name": "Anna", "skills": {"orders": 2}, "presence": "available"}
+    return AgentRow(**{**plain, "capacity": {"email": 2}, **fields})
+
+
 @pytest.mark.parametrize(
-    ("waiting", "waits_ms", "expected"),
+    ("waiting", "agent", "load", "expected"),
     [
-        (0, [], None),
-        (5, [1000, 1000], None),
-        (0, [1000, 9000, 2000], 2000),
-        (0, [0, 0, 0], 0),
-        (2, [1000, 1000, 1000], 900_000),
-        (9, [1000] * 100, 90_000),
+        (0, an_agent_row(), {}, 0),
+        (0, an_agent_row(), {"email": 1}, 0),
+        (0, an_agent_row(), {"email": 2}, 60_000),
+        (0, an_agent_row(skills={"orders": 1}), {}, 60_000),
+        (0, an_agent_row(presence="break"), {}, 60_000),
+        (0, an_agent_row(pool="sales"), {}, 60_000),
+        (4, an_agent_row(), {"email": 2}, 300_000),
     ],
 )
-def test_the_expected_wait_follows_from_what_was_answered(
-    waiting: int, waits_ms: list[int], expected: int | None
+def test_who_comes_now_waits_for_those_in_front_at_the_queues_pace(
+    waiting: int, agent: AgentRow, load: dict[str, int], expected: int
 ) -> None:
-    assert expected_wait_ms(waiting, waits_ms, 900_000) == expected
+    assert (
+        newcomers_wait_ms(
+            PACED, waiting, [agent], {"anna": {channel: Load(at_hand=count) for channel, count in load.items()}}, NOW_MS
+        )
+        == expected
+    )
+
+
+def test_of_a_queue_whose_pace_nobody_knows_no_wait_is_known_either() -> None:
+    assert newcomers_wait_ms(QueueRow(pool="care", queue="orders"), 3, [], {}, NOW_MS) is None
+
+
+def test_a_queue_that_is_closed_is_waited_for_even_where_somebody_is_there() -> None:
+    closed = dataclasses.replace(PACED, opens_ms=NOW_MS + 600_000)
+    assert newcomers_wait_ms(closed, 0, [an_agent_row()], {}, NOW_MS) == 660_000
+    assert newcomers_wait_ms(closed, 0, [an_agent_row()], {}, NOW_MS + 700_000) == 0
 
 
 def test_a_request_is_told_from_another_by_its_digest() -> None:
