@@ -36,6 +36,7 @@ TIMELINE_TYPES: Final = (
     "contact.queued",
     "contact.requeued",
     "contact.relaxed",
+    "contact.wait-expected",
     "contact.moved",
     "customer.notified",
     "contact.flagged",

@@ -66,7 +66,6 @@ class Index:
         "timers",
         "unflagged",
         "waiting",
-        "waiting_counts",
         "watched",
     )
 
@@ -102,7 +101,6 @@ class Index:
         # When last heard of, and agent: who may have vanished.
         self.watched: Final[SortedKeys[tuple[int, str]]] = SortedKeys()
         self.presences: Final[dict[str, int]] = {}
-        self.waiting_counts: Final[dict[tuple[str, str], int]] = {}  # Queue and channel -> contacts waiting.
         self.dirty_agents: Final[dict[str, None]] = {}
         self.dirty_classes: Final[dict[ClassKey, None]] = {}
         self._evictions: Final[list[str]] = []  # A heap of agent ids, each once.
@@ -333,8 +331,6 @@ class Index:
         if group.open:
             self.dirty_classes[group.key] = None
         self.lines.add(contact)
-        place = (contact.queue, contact.channel)
-        self.waiting_counts[place] = self.waiting_counts.get(place, 0) + 1
 
     def tell_contact(self, contact: Contact) -> None:
         """It was said of a waiting contact that it waits; nothing else about it is different."""
@@ -365,11 +361,6 @@ class Index:
         group = self.waiting.remove(contact)
         if not group.contacts:
             self.dirty_classes.pop(group.key, None)
-        place = (contact.queue, contact.channel)
-        if self.waiting_counts[place] == 1:
-            del self.waiting_counts[place]
-        else:
-            self.waiting_counts[place] -= 1
 
     # Time
 

@@ -136,7 +136,7 @@ def _check_windows(state: PoolState) -> None:
 def _check_index(state: PoolState) -> None:
     live = state.index
     anew = build_index(state, live.now_ms)
-    for name in ("presences", "threads", "abandoned", "waiting_counts", "closed", "named", "unflagged"):
+    for name in ("presences", "threads", "abandoned", "closed", "named", "unflagged"):
         _same(name, getattr(live, name), getattr(anew, name))
     _same("watched agents", list(live.watched), list(anew.watched))
     _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)

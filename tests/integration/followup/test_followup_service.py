@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -336,9 +337,12 @@ async def _texts(world: World) -> list[ReplyRequested]:
     return [event for event in found if isinstance(event, ReplyRequested)]
 
 
-async def _some_texts(world: World, number: int) -> list[ReplyRequested] | None:
-    found = await _texts(world)
-    return found if len(found) >= number else None
+async def _some_texts(world: World, number: int) -> list[ReplyRequested]:
+    async def found() -> bool:
+        return len(await _texts(world)) >= number
+
+    await eventually(found)
+    return await _texts(world)
 
 
 async def test_who_waits_on_a_channel_for_short_texts_is_told_so_once(make_world) -> None:
@@ -349,7 +353,7 @@ async def test_who_waits_on_a_channel_for_short_texts_is_told_so_once(make_world
     async with world.running() as service:
         await world.publish(pool_configured(), queued, waits(queued))
         # when
-        (text,) = await eventually(lambda: _some_texts(world, 1))
+        (text,) = await _some_texts(world, 1)
         # then the text is a message of nobody's, to the customer, on the same channel
         assert (text.channel, text.account, text.handle) == ("sms", "sms-main", "tel:+393331234567")
         assert (text.automatic, text.agent_id, text.thread_id) == (True, "", queued.thread_id)
@@ -361,7 +365,7 @@ async def test_who_waits_on_a_channel_for_short_texts_is_told_so_once(make_world
             await connection.execute(sa.update(texts).values(published=False))
         await world.publish(waits(queued))
     async with world.running():
-        both = await eventually(lambda: _some_texts(world, 2))
+        both = await _some_texts(world, 2)
     # then it stands there a second time under the same id, which goes out once
     assert {one.message_id for one in both} == {text.message_id}
 
@@ -372,21 +376,24 @@ async def _published(service: FollowupService, number: int) -> bool:
         return (await connection.execute(query)).scalar_one() == number
 
 
+def by_sms(number: int, **fields: Any) -> routing.ContactQueued:
+    return a_contact_queued(number, channel="sms", handle="tel:+393331234567", **fields)
+
+
 async def test_a_wait_that_is_over_unknown_or_not_to_be_told_is_not_told(make_world) -> None:
     world = make_world(followup=TELLING)
     await world.log.connect()
-    by_sms = {"channel": "sms", "handle": "tel:+393331234567"}
     late, unknown, machine, last = (
-        a_contact_queued(1, **by_sms),
-        a_contact_queued(2, **by_sms),
-        a_contact_queued(3, **by_sms, automatic=True),
-        a_contact_queued(4, **by_sms),
+        by_sms(1),
+        by_sms(2),
+        by_sms(3, automatic=True),
+        by_sms(4),
     )
     old = msgspec.structs.replace(waits(late), at_ms=waits(late).at_ms - 600_000)
     async with world.running():
         await world.publish(pool_configured(), late, old, unknown, waits(unknown, None), machine, waits(machine))
         await world.publish(last, waits(last))
-        told = await eventually(lambda: _some_texts(world, 1))
+        told = await _some_texts(world, 1)
     assert [text.contact_id for text in told] == [last.contact_id]
 
 
@@ -417,7 +424,7 @@ async def test_a_notice_goes_out_once_in_the_customers_language(world: World) ->
     async with world.running():
         # when the fact comes twice, and a second notice after it
         await world.publish(pool_configured(), queued, notice, notice, msgspec.structs.replace(notice, notice=2))
-        told = await eventually(lambda: _some_texts(world, 2))
+        told = await _some_texts(world, 2)
     # then each is a message in the customer's own thread
     assert [text.text for text in told] == ["Ti richiamiamo domani."] * 2
     assert len({text.message_id for text in told}) == 2

@@ -100,7 +100,7 @@ def lose_a_timer(state: PoolState) -> None:
 
 
 def count_waiting_wrongly(state: PoolState) -> None:
-    state.index.waiting_counts.clear()
+    state.index.lines.remove(next(c for c in state.contacts.values() if c.state == "queued"))
 
 
 def flip_a_bit_of_room(state: PoolState) -> None:
