@@ -22,6 +22,7 @@ from services.agent_api import (
     routes_offers,
     routes_queues,
     routes_session,
+    routes_waits,
     routes_work,
     ws,
 )
@@ -92,6 +93,7 @@ def create_app(parts: Parts, *, console: Path = CONSOLE) -> FastAPI:
         routes_directory,
         routes_queues,
         routes_metrics,
+        routes_waits,
         ws,
     )
     for module in modules:

@@ -25,6 +25,7 @@ _PROOF_CONTACTS = 300_000
 _SWEEP_SHARE = 4  # A point of the chart of rising load needs less than a row of the tables.
 _PROOF_PAGE = "proof.md"
 _PROOF_IMAGES = "images"
+_WAITS_PAGE = "waits.md"
 _SCENARIO_RUNS = 5
 _RECORDING_RUNS = 1
 _STEPS = 1_000
@@ -47,6 +48,7 @@ _file = click.Path(path_type=Path, dir_okay=False)
 @click.option("--html", type=_file, help="Write one page with charts to this file, too.")
 @click.option("--json", "json_path", type=_file, help="Write the result to this file, too.")
 @click.option("--proof", is_flag=True, help="Compare the router with queueing theory and write the page about it.")
+@click.option("--waits", is_flag=True, help="Compare expected waits with waits and write the page about it.")
 @click.option("--contacts", type=click.IntRange(10_000), help=f"Of each case of the proof ({_PROOF_CONTACTS:,}).")
 @click.option(
     "--docs",
@@ -68,13 +70,17 @@ def simulate(
     html: Path | None,
     json_path: Path | None,
     proof: bool,
+    waits: bool,
     contacts: int | None,
     docs: Path,
 ) -> None:
     """Try the router in virtual time: on a made-up day (--scenario), on what really happened (--log), or against theory (--proof)."""
     recorded = log is not None or data is not None
-    if sum((scenario is not None, recorded, proof)) != 1:
-        raise RefusedError("say what to simulate: one of --scenario, --log (or --data) and --proof")
+    if sum((scenario is not None, recorded, proof, waits)) != 1:
+        raise RefusedError("say what to simulate: one of --scenario, --log (or --data), --proof and --waits")
+    if waits:
+        _compare_waits(docs, seed)
+        return
     if proof:
         _prove(contacts or _PROOF_CONTACTS, docs, seed)
         return
@@ -158,6 +164,20 @@ def _prove(contacts: int, docs: Path, seed: int) -> None:
         write_text(images / name, "--docs", text + "\n")
     page = docs / _PROOF_PAGE
     write_text(page, "--docs", render_proof(results, seed, _PROOF_IMAGES))
+
+
+def _compare_waits(docs: Path, seed: int) -> None:
+    from services.router.simulator.wait_cases import all_wait_cases, simulate_waits
+    from services.router.simulator.wait_document import render_waits
+
+    cases = all_wait_cases()
+    results = []
+    with progress_bar("simulating", len(cases)) as advance:
+        for case in cases:
+            results.append(simulate_waits(case, seed))
+            advance(1)
+    docs.mkdir(parents=True, exist_ok=True)
+    write_text(docs / _WAITS_PAGE, "--docs", render_waits(results, seed, f"centralino simulate --waits --seed {seed}"))
 
 
 def _simulate_case(case: Case, contacts: int, seed: int, advance: Callable[[int], None]) -> CaseResult:

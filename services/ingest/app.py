@@ -16,6 +16,7 @@ from libs.common.http.health import Health, health_router
 from libs.common.metrics import Metrics
 from services.ingest import routes_contacts, routes_forms, routes_public, routes_webhooks
 from services.ingest.channels.port import AccountContext
+from services.ingest.expected_waits import AskWait
 from services.ingest.receive import Receiver
 
 _OWN_LIMITS = ("/v1/webhooks/", routes_forms.PREFIX)
@@ -31,6 +32,7 @@ class Deps:
     webhooks: routes_webhooks.Webhooks
     receiver: Receiver
     tokens: TokenAuthority
+    ask_wait: AskWait
     clock: Clock
     health: Health
     metrics: Metrics
@@ -50,7 +52,7 @@ def create_app(deps: Deps) -> FastAPI:
     app.include_router(health_router(deps.health, deps.metrics.registry))
     app.include_router(routes_contacts.contacts_router(deps.accounts, deps.receiver, deps.clock))
     app.include_router(routes_forms.forms_router(deps.accounts, deps.receiver, deps.clock))
-    app.include_router(routes_public.public_router(deps.configuration, deps.clock))
+    app.include_router(routes_public.public_router(deps.configuration, deps.clock, deps.ask_wait))
     # In front: routes are tried in order, and trying those before it cost the hot path a tenth of its time.
     app.router.routes.insert(0, deps.webhooks.route)
     _describe_webhooks(app)

@@ -39,6 +39,7 @@ from services.ingest.accounts import build_accounts
 from services.ingest.app import Deps, create_app
 from services.ingest.channels.port import AccountContext, Means
 from services.ingest.channels.registry import find_channel, find_sender
+from services.ingest.expected_waits import ExpectedWaits
 from services.ingest.media import MediaFetcher, open_media_client
 from services.ingest.media_intake import MediaIntake
 from services.ingest.receive import Receiver
@@ -96,13 +97,16 @@ class IngestService:
             metrics=self.metrics,
             public_url=settings.ingest_url,
         )
+        tokens = TokenAuthority(settings.require_secret(), clock)
+        self._expected_waits = ExpectedWaits(settings.agent_api_url, tokens, clock)
         self.app: FastAPI = create_app(
             Deps(
                 accounts=self.accounts,
                 configuration=configuration,
                 webhooks=webhooks,
                 receiver=receiver,
-                tokens=TokenAuthority(settings.require_secret(), clock),
+                tokens=tokens,
+                ask_wait=self._expected_waits.ask,
                 clock=clock,
                 health=self.health,
                 metrics=self.metrics,
@@ -171,6 +175,7 @@ class IngestService:
     async def close(self) -> None:
         """Let go of the log's writer, the providers and the database. The log itself belongs to who opened it."""
         await self.publisher.close()
+        await self._expected_waits.close()
         await self._client.aclose()
         await self._media_client.aclose()
         if self._transport is not None:

@@ -1,6 +1,8 @@
-"""`GET /v1/public/{pool}`: what customers may know of a pool, for a firm's web site: open now, next opening, channels.
+"""`GET /v1/public/{pool}`: what customers may know of a pool, for a firm's web site: open now, next opening, channels,
+expected wait.
 
-From the configuration and the time alone, so that it costs nothing and needs no token. It must not tell of agents or contacts.
+From the configuration, the time and what the agent API said a few seconds ago, so that it costs next to nothing and needs no token. It must
+not tell of agents or contacts.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ from libs.common.clock import Clock
 from libs.common.configuration.models import Configuration
 from libs.common.configuration.opening import OpenState, open_state, openings_of, pool_calendar
 from libs.common.http.problem import ProblemError
+from services.ingest.expected_waits import AskWait
 
 # Browsers and proxies may keep the answer this long, or until it changes.
 _KEPT_MAX_S: Final = 60
 
 
 class PublicStatus(BaseModel):
-    """`closes_at` while open, `opens_at` while closed; null where that is not within 60 days. A pool without hours is always open."""
+    """`closes_at` while open, `opens_at` while closed; null where that is not within 60 days. A pool without hours is always open.
+
+    `expected_wait_ms`: how long who writes now will probably wait, the longest of the pool's queues; null where nobody knows.
+    """
 
     pool: str
     open: bool
@@ -29,9 +35,10 @@ class PublicStatus(BaseModel):
     closes_at: datetime | None
     timezone: str
     channels: list[str]
+    expected_wait_ms: int | None
 
 
-def public_router(configuration: Configuration, clock: Clock) -> APIRouter:
+def public_router(configuration: Configuration, clock: Clock, ask_wait: AskWait) -> APIRouter:
     """The route. Any page may ask."""
     router = APIRouter(tags=["public"])
     channels = {
@@ -61,6 +68,7 @@ def public_router(configuration: Configuration, clock: Clock) -> APIRouter:
             closes_at=turns_at if state.is_open else None,
             timezone=timezone,
             channels=channels[pool],
+            expected_wait_ms=await ask_wait(pool),
         )
 
     return router

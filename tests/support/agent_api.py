@@ -152,6 +152,16 @@ class Api:
         )
         return Client(http, self.served.url, token)
 
+    async def integration(self, name: str = "site") -> Client:
+        """A client with the token of an integration."""
+        token, _ = self.service.parts.tokens.mint(Principal(kind="integration", id=name, role=Role.AGENT), 3_600_000)
+        http = await self.clients.enter_async_context(
+            httpx.AsyncClient(
+                base_url=self.served.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=20
+            )
+        )
+        return Client(http, self.served.url, token)
+
     async def caught_up(self) -> None:
         """Wait until everything on the log is in the view."""
 

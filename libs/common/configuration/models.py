@@ -362,9 +362,8 @@ class Agent(_Part):
 class Followup(_Part):
     """The mails that acknowledge a message and ask afterwards. `sender` None: none are sent.
 
-    `tell_wait`: who writes on a channel for short texts and has to wait for `tell_wait_from` or longer is told so at once, there.
-
-    `languages` are those that mails are written in; the first is for customers whose language is not known.
+    `languages`: those that mails are written in; the first is for customers whose language is not known. `tell_wait`: on channels for
+    short texts, who waits for `tell_wait_from` or longer is told so at once.
     """
 
     delay_ms: DurationMs = Field(default=30 * _MINUTE_MS, alias="delay")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from services.router.simulator import charts
+from services.router.simulator.accuracy import Accuracy
 from services.router.simulator.charts import Bars, Chart, Series
 from services.router.simulator.measures import Group, Outcome
 from services.router.simulator.pages import render_template
@@ -13,6 +15,9 @@ from services.router.simulator.pages import render_template
 NOTHING: Final = "-"
 _CURVE_POINTS: Final = 60
 _GROUP_CURVES_MAX: Final = 12
+
+# See `Accuracy`.
+ACCURACY_COLUMNS: Final = ("told", "wait", "bias", "mean error", "median error", "within 25%", "within 50%")
 
 _Cell = Callable[[Group], str]
 _COLUMNS: Final[tuple[tuple[str, _Cell], ...]] = (
@@ -94,6 +99,28 @@ def people_table(outcomes: Sequence[Outcome]) -> list[list[str]]:
     return rows
 
 
+def accuracy_table(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """A header, then rows by outcome and queue: how near what was said of waits came. The header alone where nothing was said."""
+    rows = [["expected waits", "", *ACCURACY_COLUMNS]]
+    for outcome in outcomes:
+        rows += [[one.queue or "all", outcome.name, *accuracy_cells(one)] for one in outcome.accuracies]
+    return rows
+
+
+def accuracy_cells(accuracy: Accuracy) -> list[str]:
+    """One accuracy as a row, without what it is of."""
+    bias = accuracy.bias
+    return [
+        f"{accuracy.told:,}",
+        as_time(accuracy.mean_wait_ms),
+        NOTHING if bias is None else f"{bias * 100:+.1f}%",
+        as_time(accuracy.error_ms),
+        as_share(accuracy.relative_error),
+        as_share(accuracy.within_quarter),
+        as_share(accuracy.within_half),
+    ]
+
+
 def as_text(table: Sequence[Sequence[str]], *, left: int) -> str:
     """A table for a terminal; the first `left` columns are words, the others numbers."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
@@ -116,6 +143,7 @@ def render_text(title: str, outcomes: Sequence[Outcome], notes: Sequence[str]) -
         as_text(contact_table(outcomes), left=2),
         "",
         as_text(people_table(outcomes), left=1),
+        *(["", as_text(told, left=2)] if len(told := accuracy_table(outcomes)) > 1 else []),
         *(["", *(f"note: {note}" for note in notes)] if notes else []),
     ]
     return "\n".join(parts)
@@ -123,6 +151,7 @@ def render_text(title: str, outcomes: Sequence[Outcome], notes: Sequence[str]) -
 
 def render_page(title: str, outcomes: Sequence[Outcome], notes: Sequence[str]) -> str:
     """One HTML page that needs nothing else: no network, no script."""
+    told = accuracy_table(outcomes)
     return render_template(
         "comparison.html",
         title=title,
@@ -131,6 +160,7 @@ def render_page(title: str, outcomes: Sequence[Outcome], notes: Sequence[str]) -
         tables=[
             {"caption": "Contacts", "left": 2, "rows": contact_table(outcomes)},
             {"caption": "People", "left": 1, "rows": people_table(outcomes)},
+            *([{"caption": "Expected waits", "left": 2, "rows": told}] if len(told) > 1 else []),
         ],
         drawings=[_levels(outcomes), *_waits(outcomes), _occupancies(outcomes)],
     )
@@ -230,6 +260,7 @@ def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
             "occupancy": outcome.occupancy,
             "fairness": outcome.fairness,
             "service_level_error": outcome.service_level_error,
+            "expected_waits": [dataclasses.asdict(accuracy) for accuracy in outcome.accuracies],
             "groups": [_group_json(group) for group in (outcome.all, *outcome.groups)],
             "agents": [
                 {

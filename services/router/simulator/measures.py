@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.router.simulator.accuracy import Accuracy, measure_accuracy
 from services.router.simulator.journal import AgentTime, Journal, Visit
 
 
@@ -73,7 +74,10 @@ class AgentShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one or several runs of the same thing come to. `service_levels`: of each run, for what they differ by chance."""
+    """What one or several runs of the same thing come to. `service_levels`: of each run, for what they differ by chance.
+
+    `accuracies`: how near what was said of waits came, over all and by queue.
+    """
 
     name: str
     runs: int
@@ -83,6 +87,7 @@ class Outcome:
     occupancy: float | None
     fairness: float | None
     service_levels: Sequence[float]
+    accuracies: Sequence[Accuracy] = ()
 
     @property
     def service_level_error(self) -> float | None:
@@ -117,6 +122,7 @@ def summarise(name: str, journals: Sequence[Journal], *, from_ms: int, to_ms: in
         else None,
         fairness=jain([agent.occupancy for agent in agents]) if agents else None,
         service_levels=[level for level in levels if level is not None],
+        accuracies=measure_accuracy([visit for visits in counted for visit in visits]),
     )
 
 

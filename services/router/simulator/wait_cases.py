@@ -1,6 +1,6 @@
 """Contact centres in which customers wait, to find out how near the router's expected waits come: what they are, and their simulation.
 
-Times are in milliseconds. Every case is a few hundred runs of one day or one long one; the same seed gives the same result. Called by the
+Times are in milliseconds. The same seed gives the same result. Called by the
 command line, which writes the page, and by the tests, which run shorter ones.
 """
 

@@ -69,6 +69,12 @@ async def test_a_queue_shows_who_waits_and_how_long_it_will_take(any_api: Api) -
     assert queue["service_level"] == 0.5
     # Two wait already, so that the next one is the third.
     assert queue["expected_wait_ms"] == 3 * MINUTE_MS
+    # and integrations are told the same
+    site = await api.integration()
+    assert (await site.get("/v1/expected-waits", pool="care"))["items"] == [
+        {"queue": "orders", "waiting": 2, "expected_wait_ms": 3 * MINUTE_MS}
+    ]
+    assert (await site.get("/v1/expected-waits", pool="none"))["items"] == []
     agents = {agent["id"]: agent["load"] for agent in (await sara.get("/v1/agents"))["items"]}
     assert agents["anna"] == {"email": 3}
     assert agents["bruno"] == {}
