@@ -1,8 +1,7 @@
 """The configuration as the code holds it: frozen models of what stands in `centralino.yaml`, durations in milliseconds.
 
-The keys in the file are the aliases (`target`), the attributes carry their unit (`target_ms`). Code may construct the models
-directly, by attribute; only `load` reads files. A model checks its own fields; what one part says about another is checked by
-`checks`. Nothing here reads a file, the environment or a clock.
+The keys in the file are the aliases (`target`), the attributes carry their unit (`target_ms`). Code may construct the models directly, by
+attribute. A model checks its own fields; what one part says about another `checks` checks. Nothing here reads a file, the environment or a clock.
 """
 
 from __future__ import annotations
