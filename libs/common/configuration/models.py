@@ -1,7 +1,7 @@
 """The configuration as the code holds it: frozen models of what stands in `centralino.yaml`, durations in milliseconds.
 
 The keys in the file are the aliases (`target`), the attributes carry their unit (`target_ms`). Code may construct the models directly, by
-attribute. A model checks its own fields; what one part says about another `checks` checks. Nothing here reads a file, the environment or a clock.
+attribute. A model checks its own fields; what parts say about one another `checks` checks. Nothing here reads a file or a clock.
 """
 
 from __future__ import annotations

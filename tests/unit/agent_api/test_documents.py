@@ -71,6 +71,7 @@ async def test_the_openapi_document_is_valid_and_names_every_route(tmp_path: Pat
         "GET /v1/colleagues",
         "GET /v1/destinations",
         "GET /v1/queues",
+        "GET /v1/expected-waits",
         "GET /v1/agents",
         "PUT /v1/agents/{agent_id}/presence",
         "GET /v1/metrics/realtime",
