@@ -77,6 +77,11 @@ class Metrics:
         self.oldest_wait_seconds = self._gauge(
             "centralino_oldest_wait_seconds", "How long the longest-waiting contact waits.", ("pool", "queue")
         )
+        self.expected_wait_seconds = self._gauge(
+            "centralino_expected_wait_seconds",
+            "How long who comes now will probably wait, of queues with contacts waiting, where it is known.",
+            ("pool", "queue"),
+        )
         self.wait_seconds = self._histogram(
             "centralino_wait_seconds", "From received to assigned.", POOL_QUEUE_CHANNEL, WAIT_BUCKETS_S
         )

@@ -76,12 +76,13 @@ class NextOverflow(BaseModel):
 
 
 class WaitingExplanation(_Decision):
-    """Why the contact waits. `would_help`: by agent, the one thing that he lacks."""
+    """Why the contact waits. `would_help`: by agent, the one thing that he lacks. `expected_wait_ms`: null where nobody knows."""
 
     ahead_in_queue: int
     ahead_in_pool: int
     would_help: dict[str, Blocker]
     overflow: NextOverflow | None = None
+    expected_wait_ms: int | None = None
 
 
 class HistoryEntry(BaseModel):

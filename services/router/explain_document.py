@@ -116,6 +116,8 @@ def _waiting_lines(waiting: WaitingExplanation) -> Iterator[str]:
         f"{rfc3339(waiting.at_ms)}  waiting for {_seconds(waiting.waited_ms)}, asks for {_skills(waiting.skills)}; "
         f"{waiting.ahead_in_queue} ahead of it in queue {waiting.queue}, {waiting.ahead_in_pool} in the pool"
     )
+    if waiting.expected_wait_ms is not None:
+        yield f"    will probably wait for another {_seconds(waiting.expected_wait_ms)}"
     yield from (f"    {line}" for line in _standing_lines(waiting.standing))
     if waiting.overflow is not None:
         to = f"{waiting.overflow.to} {waiting.overflow.target or ''}".strip()

@@ -31,8 +31,10 @@ from libs.common.events.routing import (
     PoolConfigured,
     PoolFact,
     PresenceChanged,
+    QueuePaced,
 )
 from libs.common.metrics import Metrics
+from libs.common.waits import wait_ms
 from services.router.core.entities import Presence
 from services.router.core.overflow import CAUSE_OVERFLOW, ROUTER
 from services.router.core.transitions import ContactState
@@ -60,6 +62,7 @@ class PartitionMetrics:
         self._contacts: dict[str, _Known] = {}
         self._waiting: dict[tuple[str, str], dict[str, int]] = {}
         self._presence: dict[str, dict[str, str]] = {}
+        self._paces: dict[tuple[str, str], QueuePaced] = {}
         # What counts has been looked up before; by its labels it is found at ten times the cost.
         self._counters: Final[dict[tuple[Any, ...], Any]] = {}
         self._handlers: Final[dict[type, Callable[[Any], None]]] = {
@@ -77,6 +80,7 @@ class PartitionMetrics:
             ContactResolved: self._resolved,
             PresenceChanged: self._presence_changed,
             PoolConfigured: self._configured,
+            QueuePaced: self._paced,
             OfferMade: lambda fact: self._offer(fact, "made"),
             OfferRejected: lambda fact: self._offer(fact, "rejected"),
             OfferExpired: lambda fact: self._offer(fact, "expired"),
@@ -90,6 +94,7 @@ class PartitionMetrics:
         self._contacts.clear()
         self._waiting.clear()
         self._presence.clear()
+        self._paces.clear()
         for pool, pool_state in state.pools.items():
             for queue in pool_state.queues:
                 self._waiting[pool, queue] = {}
@@ -98,6 +103,15 @@ class PartitionMetrics:
                 self._contacts[contact.id] = known
                 if contact.state in _WAITING_STATES:
                     self._waiting.setdefault((pool, contact.queue), {})[contact.id] = contact.received_ms
+            for pace in pool_state.paces.values():
+                self._paces[pool, pace.queue] = QueuePaced(
+                    pool=pool,
+                    at_ms=0,
+                    queue=pace.queue,
+                    step_us=pace.said_step_us,
+                    patience_us=pace.said_patience_us,
+                    opens_ms=pace.said_opens_ms,
+                )
             self._presence[pool] = {
                 agent.id: agent.presence.value for agent in pool_state.agents.values() if not agent.removed
             }
@@ -130,12 +144,21 @@ class PartitionMetrics:
             oldest_s = max(0, now_ms - min(waiting.values())) / 1000 if waiting else 0.0
             self._metrics.contacts_waiting.labels(pool, queue).set(len(waiting))
             self._metrics.oldest_wait_seconds.labels(pool, queue).set(oldest_s)
+            self._show_expected_wait(pool, queue, len(waiting), now_ms)
         for pool, agents in self._presence.items():
             counts = Counter(agents.values())
             for presence in Presence:
                 self._metrics.agents.labels(pool, presence.value).set(counts[presence.value])
         if lag_records is not None:
             self._metrics.log_lag_records.labels("routing.inputs", self._partition).set(lag_records)
+
+    def _show_expected_wait(self, pool: str, queue: str, waiting: int, now_ms: int) -> None:
+        pace = self._paces.get((pool, queue))
+        if waiting == 0 or pace is None or pace.step_us is None:
+            _remove(self._metrics.expected_wait_seconds, [(pool, queue)])
+            return
+        expected_ms = max(0, pace.opens_ms - now_ms) + wait_ms(waiting + 1, pace.step_us, pace.patience_us)
+        self._metrics.expected_wait_seconds.labels(pool, queue).set(expected_ms / 1000)
 
     def forget(self) -> None:
         """The partition is somebody else's now: show nothing of it any more."""
@@ -150,6 +173,7 @@ class PartitionMetrics:
     def _clear_gauges(self) -> None:
         _remove(self._metrics.contacts_waiting, self._waiting)
         _remove(self._metrics.oldest_wait_seconds, self._waiting)
+        _remove(self._metrics.expected_wait_seconds, self._waiting)
         _remove(self._metrics.agents, [(pool, presence.value) for pool in self._presence for presence in Presence])
 
     def _queued(self, fact: ContactQueued) -> None:
@@ -223,6 +247,9 @@ class PartitionMetrics:
         agents = self._presence.get(fact.pool, {})
         if fact.agent_id in agents:  # An agent whom the configuration no longer names leaves by one last fact.
             agents[fact.agent_id] = fact.status
+
+    def _paced(self, fact: QueuePaced) -> None:
+        self._paces[fact.pool, fact.queue] = fact
 
     def _configured(self, fact: PoolConfigured) -> None:
         for queue in fact.queues:

@@ -16,6 +16,7 @@ import msgspec
 from libs.common.events.routing import OfferMade
 from services.router.core.calendars import next_turn_ms
 from services.router.core.entities import Agent, Contact, Presence, Skills
+from services.router.core.expectation import expect_wait
 from services.router.core.model import PoolState
 from services.router.core.overflow_times import overflow_due
 from services.router.core.strategies import STRATEGIES, OrderKey
@@ -112,7 +113,8 @@ class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why a contact waits. `ahead_in_queue`, `ahead_in_pool`: waiting contacts with an earlier rank.
 
     `would_help`: for agents that lack one thing alone, that thing; the contact would be offered if it changed and no contact ahead
-    took the agent first. `overflow`: what becomes of it next if it is not.
+    took the agent first. `overflow`: what becomes of it next if it is not. `expected_wait_ms`: how long it will probably wait
+    from now on.
     """
 
     at_ms: int
@@ -127,6 +129,7 @@ class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     would_help: dict[str, Blocker]
     standing: Standing
     overflow: NextOverflow | None = None
+    expected_wait_ms: int | None = None
 
 
 def explain_offer(state: PoolState, offer: OfferMade) -> OfferExplanation:
@@ -166,6 +169,7 @@ def explain_waiting(state: PoolState, contact_id: str, now_ms: int) -> WaitingEx
         would_help={agent.agent_id: agent.blockers[0] for agent in standing.left_out if len(agent.blockers) == 1},
         standing=standing,
         overflow=_next_overflow(state, contact),
+        expected_wait_ms=expect_wait(state, contact)[1],
     )
 
 

@@ -14,6 +14,7 @@ PROMISED = {
     "centralino_contacts_transferred_total": ("pool", "queue", "channel"),
     "centralino_contacts_waiting": ("pool", "queue"),
     "centralino_oldest_wait_seconds": ("pool", "queue"),
+    "centralino_expected_wait_seconds": ("pool", "queue"),
     "centralino_wait_seconds": ("pool", "queue", "channel"),
     "centralino_agents": ("pool", "presence"),
     "centralino_log_lag_records": ("stream", "partition"),

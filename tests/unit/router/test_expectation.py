@@ -12,6 +12,7 @@ from libs.common.events.routing import OfferMade, WaitExpected
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
 from libs.common.waits import wait_ms
 from services.router.core.expectation import expected_wait_ms, position_of
+from services.router.core.explain import explain_waiting
 from services.router.core.snapshot import freeze, restore, snapshot_chunks
 from tests.unit.router.pool import Pool, a_pool, kinds
 
@@ -207,3 +208,10 @@ def test_a_queues_pace_is_said_when_it_is_known_and_when_it_is_another() -> None
     slower = [fact.step_us or 0 for fact in pool.paced[2:]]
     assert 2 <= len(slower) <= 8
     assert all(after * 8 > before * 9 for before, after in itertools.pairwise(slower))
+
+
+def test_who_asks_why_a_contact_waits_is_told_how_long_it_will() -> None:
+    pool = a_busy_pool(waiting=14)
+    work_off(pool, each_ms=2 * MINUTE_MS, contacts=10)
+    told = explain_waiting(pool.state, "con_15", START_MS + pool.at_ms)
+    assert (told.ahead_in_queue, to_the_second(told.expected_wait_ms)) == (3, 8 * MINUTE_MS)

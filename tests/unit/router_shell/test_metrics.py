@@ -15,6 +15,7 @@ from libs.common.events.routing import (
     InputRefused,
     PoolConfigured,
     PresenceChanged,
+    QueuePaced,
 )
 from libs.common.metrics import Metrics
 from libs.common.testing.builders import (
@@ -132,3 +133,22 @@ def test_a_partition_that_is_handed_on_shows_nothing_more() -> None:
     assert "centralino_agents{" not in text
     assert "centralino_log_lag_records{" not in text
     assert "centralino_contacts_received_total{" in text
+
+
+def test_the_expected_wait_is_shown_while_somebody_waits_and_it_is_known() -> None:
+    # given somebody who waits, in a queue of which nothing is known
+    metrics, partition = a_partition()
+    queued = a_contact_queued(queue="orders")
+    partition.appended([queued], 1)
+    partition.show(START_MS, 0)
+    name = 'centralino_expected_wait_seconds{pool="care",queue="orders"}'
+    assert name not in shown(metrics)
+    # when its pace is said
+    partition.appended([QueuePaced(pool="care", at_ms=START_MS, queue="orders", step_us=90_000_000)], 1)
+    partition.show(START_MS, 0)
+    # then who comes now waits for two
+    assert f"{name} 180.0" in shown(metrics)
+    # when nobody waits any more
+    partition.appended([a_contact_assigned(queued.contact_id)], 1)
+    partition.show(START_MS, 0)
+    assert name not in shown(metrics)

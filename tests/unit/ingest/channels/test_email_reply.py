@@ -117,3 +117,9 @@ def test_files_go_with_it() -> None:
         ("mail.eml", "application/octet-stream", b"From: x"),
         ("a b", "application/octet-stream", b"?"),
     ]
+
+
+def test_what_nobody_wrote_says_so_that_no_machine_answers_it() -> None:
+    mail = sent(build_reply(a_reply(automatic=True, agent_id=""), POSTMARK, []))
+    assert mail["Auto-Submitted"] == "auto-replied"
+    assert mail["X-Auto-Response-Suppress"] == "All"
