@@ -73,6 +73,15 @@ class Metrics:
         self.contacts_transferred = self._counter(
             "centralino_contacts_transferred", "Contacts passed on, by the queue that they went to.", POOL_QUEUE_CHANNEL
         )
+        self.contacts_moved = self._counter(
+            "centralino_contacts_moved", "Waiting contacts moved to this queue.", ("pool", "queue", "cause")
+        )
+        self.callbacks = self._counter(
+            "centralino_callbacks", "Callbacks by what became of them.", ("pool", "queue", "outcome")
+        )
+        self.queues_drained = self._gauge(
+            "centralino_queue_drained", "1 while the queue is let run empty.", ("pool", "queue")
+        )
         self.contacts_waiting = self._gauge("centralino_contacts_waiting", "Contacts waiting now.", ("pool", "queue"))
         self.oldest_wait_seconds = self._gauge(
             "centralino_oldest_wait_seconds", "How long the longest-waiting contact waits.", ("pool", "queue")

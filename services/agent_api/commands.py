@@ -48,6 +48,7 @@ STATUS_OF_REASON: Final = {
     "queue-unknown": 404,
     "pool-unknown": 404,
     "presence-unknown": 422,
+    "handle-missing": 422,
 }
 
 

@@ -16,7 +16,7 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 ShortText = Annotated[str, StringConstraints(max_length=200)]
 NonEmptyText = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
 Presence = Literal["available", "busy", "break", "offline"]
-State = Literal["queued", "offered", "active", "held", "wrap_up", "resolved", "abandoned", "cancelled"]
+State = Literal["queued", "scheduled", "offered", "active", "held", "wrap_up", "resolved", "abandoned", "cancelled"]
 Item = TypeVar("Item")
 
 
@@ -125,6 +125,14 @@ class ContactFlag(BaseModel):
     agents: int
 
 
+class Callback(BaseModel):
+    """The contact is worked on by calling its customer: the number, from when on, and how often nobody answered."""
+
+    handle: str
+    not_before: Time
+    attempts: int
+
+
 class Contact(BaseModel):
     """One piece of work for an agent. `alternatives`: where there are any, all the skills of one of them are asked for."""
 
@@ -154,6 +162,7 @@ class Contact(BaseModel):
     summary: str | None
     transfers: int
     consults: list[str]
+    callback: Callback | None
     tags: list[str]
     satisfaction: int | None
 

@@ -76,11 +76,14 @@ class NextOverflow(BaseModel):
 
 
 class WaitingExplanation(_Decision):
-    """Why the contact waits. `would_help`: by agent, the one thing that he lacks. `expected_wait_ms`: null where nobody knows."""
+    """Why the contact waits. `would_help`: by agent, the one thing that he lacks. `drained`: its queue takes nothing new.
+    `expected_wait_ms`: null where nobody knows.
+    """
 
     ahead_in_queue: int
     ahead_in_pool: int
     would_help: dict[str, Blocker]
+    drained: bool
     overflow: NextOverflow | None = None
     expected_wait_ms: int | None = None
 

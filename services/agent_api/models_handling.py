@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.agent_api.models import Contact, NonEmptyText, Request, ShortText
@@ -62,6 +62,19 @@ class CancelRequest(Request):
     """Why nobody has to answer."""
 
     reason: ShortText | None = None
+
+
+class CallbackRequest(Request):
+    """Where to call the customer (a number by E.164; none: where the contact came from), and from when on; none: as soon as may be."""
+
+    handle: Annotated[str, StringConstraints(pattern=r"^tel:\+[1-9][0-9]{4,14}$")] | None = None
+    not_before: AwareDatetime | None = None
+
+
+class DrainRequest(Request):
+    """Where the queue's contacts go; none: new ones to the pool's default queue, and those that wait stay."""
+
+    to: ShortText | None = None
 
 
 class ExtendRequest(Request):

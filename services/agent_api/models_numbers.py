@@ -12,16 +12,24 @@ from pydantic import BaseModel, Field
 from services.agent_api.models import Time
 
 
-class QueueState(BaseModel):
+class QueueDrain(BaseModel):
+    """Whether a queue is let run empty, and into which one, if into any."""
+
+    pool: str
+    id: str
+    drained: bool
+    draining_to: str | None
+
+
+class QueueState(QueueDrain):
     """How a queue stands. `expected_wait_ms` and `service_level` are null where nothing is known to compute them from; `abandoned` are
     those of the service level's window. `pull`: agents may take a waiting contact by name.
     """
 
-    pool: str
-    id: str
     waiting: int
     offered: int
     active: int
+    scheduled: int
     oldest_received_at: Time | None
     oldest_wait_ms: int | None
     target_ms: int | None
@@ -77,7 +85,9 @@ class Realtime(BaseModel):
 
 
 class ServiceLevelLine(BaseModel):
-    """The contacts of one queue, channel or agent that were received in the time asked for."""
+    """The contacts of one queue, channel or agent that were received in the time asked for. `callbacks`: of these, who waited for a
+    call; they are counted in nothing else but `received` and `cancelled`.
+    """
 
     pool: str
     key: str
@@ -87,6 +97,7 @@ class ServiceLevelLine(BaseModel):
     overdue: int
     abandoned: int
     cancelled: int
+    callbacks: int
     service_level: float | None
     mean_wait_ms: int | None
 

@@ -8,10 +8,20 @@ from __future__ import annotations
 from typing import Any, Final
 
 from libs.common.clock import rfc3339
-from services.agent_api.store.rows import AgentRow, ContactRow, CustomerRow, MessageRow, NoteRow, OfferRow, TimelineRow
+from services.agent_api.store.rows import (
+    AgentRow,
+    ContactRow,
+    CustomerRow,
+    MessageRow,
+    NoteRow,
+    OfferRow,
+    QueueRow,
+    TimelineRow,
+)
 
 LIGHTS: Final = {
     "queued": "red",
+    "scheduled": "red",
     "offered": "red",
     "active": "yellow",
     "held": "yellow",
@@ -57,8 +67,21 @@ def contact_body(contact: ContactRow, customer: CustomerRow | None) -> dict[str,
         "summary": contact.summary,
         "transfers": contact.transfers,
         "consults": contact.consults or [],
+        "callback": callback_body(contact),
         "tags": [],
         "satisfaction": None,
+    }
+
+
+def callback_body(contact: ContactRow) -> dict[str, Any] | None:
+    """Where and from when on the customer of a contact is to be called, and how often that failed; None where that is not so."""
+    callback = contact.callback
+    if callback is None:
+        return None
+    return {
+        "handle": callback["handle"],
+        "not_before": rfc3339(callback["not_before_ms"]),
+        "attempts": callback["attempts"],
     }
 
 
@@ -111,6 +134,11 @@ def note_body(note: NoteRow) -> dict[str, Any]:
         "at": rfc3339(note.at_ms),
         "text": note.text,
     }
+
+
+def drain_body(queue: QueueRow) -> dict[str, Any]:
+    """Whether a queue is let run empty, and into which one."""
+    return {"pool": queue.pool, "id": queue.queue, "drained": queue.drained, "draining_to": queue.draining_to}
 
 
 def presence_body(agent: AgentRow) -> dict[str, Any]:

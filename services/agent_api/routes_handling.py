@@ -18,6 +18,8 @@ from libs.common.events.inputs import (
     ExtendWrapUp,
     HoldContact,
     PullContact,
+    ReportNotReached,
+    RequestCallback,
     RequeueContact,
     StartConsult,
     TransferContact,
@@ -29,6 +31,7 @@ from services.agent_api.models import Contact
 from services.agent_api.models_handling import (
     AssignedContact,
     AssignRequest,
+    CallbackRequest,
     CancelRequest,
     ChangeRequest,
     ConsultRequest,
@@ -113,6 +116,31 @@ async def extend_wrap_up(
     """200 with the contact and its new end of wrap-up, at most a day from now."""
     event = partial(ExtendWrapUp, by_ms=body.by_ms)
     return await command_contact(parts, viewer, contact_id, key, "extend-wrap-up", body, event)
+
+
+@router.post("/callback", response_model=Contact, tags=["contacts"], summary="Call the customer back")
+async def request_callback(
+    parts: ServiceParts,
+    viewer: AnyViewer,
+    contact_id: str,
+    body: CallbackRequest | None = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """200 with the contact, which keeps its place: at the time asked for, within its queue's hours, an agent is offered it to call the
+    number. For a contact that waits, or that the caller has in hand; asked for again it is at the new time.
+    """
+    asked = body or CallbackRequest()
+    not_before_ms = None if asked.not_before is None else int(asked.not_before.timestamp() * 1000)
+    event = partial(RequestCallback, handle=asked.handle, not_before_ms=not_before_ms)
+    return await command_contact(parts, viewer, contact_id, key, "request-callback", asked, event)
+
+
+@router.post("/callback/not-reached", response_model=Contact, tags=["contacts"], summary="Nobody answered the call")
+async def report_not_reached(
+    parts: ServiceParts, viewer: AnyViewer, contact_id: str, key: IdempotencyKey = None
+) -> Response:
+    """200 with the contact, which the caller has no more: scheduled again after a pause; in the end cancelled (`not-reached`)."""
+    return await command_contact(parts, viewer, contact_id, key, "report-not-reached", None, ReportNotReached)
 
 
 @router.post("/assign", response_model=AssignedContact, tags=["supervision"], summary="Give the contact to an agent")

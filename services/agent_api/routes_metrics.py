@@ -93,6 +93,7 @@ def _line(pool: str, key: str, counts: AnswerCounts) -> dict[str, Any]:
         "overdue": counts.overdue,
         "abandoned": counts.abandoned,
         "cancelled": counts.cancelled,
+        "callbacks": counts.callbacks,
         "service_level": counts.service_level,
         "mean_wait_ms": counts.mean_wait_ms,
     }

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from libs.common.clock import rfc3339
+from libs.common.events.inputs import DrainQueue
 from libs.common.http.problem import ProblemError
-from services.agent_api.access import ServiceParts, SupervisingViewer
-from services.agent_api.commands import IdempotencyKey
+from libs.common.log import streams
+from services.agent_api.access import ServiceParts, SupervisingViewer, Viewer
+from services.agent_api.commands import Append, IdempotencyKey, answer_of, carry_out
 from services.agent_api.models import AgentPresence, Page, PresenceRequest
-from services.agent_api.models_numbers import AgentState, QueueState
+from services.agent_api.models_handling import DrainRequest
+from services.agent_api.models_numbers import AgentState, QueueDrain, QueueState
 from services.agent_api.paging import LIMIT_DEFAULT, Cursor, Limit, decode_cursor, page
+from services.agent_api.parts import Parts
 from services.agent_api.problems import COMMANDED, PROBLEMS
 from services.agent_api.routes_work import set_presence
 from services.agent_api.store.queries import find_agent
@@ -27,9 +34,12 @@ from services.agent_api.store.statistics import (
     units_used,
 )
 from services.agent_api.store.waits import list_available, newcomers_wait_ms
+from services.agent_api.view_messages import LIFT_DRAIN
 from services.agent_api.view_queues import count_contacts, queue_body
 
 router = APIRouter(prefix="/v1", tags=["supervision"], responses=PROBLEMS)
+
+QueueName = Annotated[str, Path(min_length=1, max_length=200)]
 
 
 @router.get("/queues", response_model=Page[QueueState], summary="How the queues stand")
@@ -58,7 +68,7 @@ async def get_queues(
         oldest_ms = counts[key].oldest_received_ms
         answered = answers.get(key)
         return {
-            **queue_body(row.pool, row.queue, counts[key]),
+            **queue_body(row, counts[key]),
             "oldest_wait_ms": None if oldest_ms is None else max(0, now_ms - oldest_ms),
             "target_ms": row.target_ms,
             "service_level": None if answered is None else answered.service_level,
@@ -70,6 +80,55 @@ async def get_queues(
 
     left = [row for row in queues if after is None or (row.pool, row.queue) > (after[0], after[1])]
     return page(left, limit, show, lambda row: (row.pool, row.queue))
+
+
+@router.post("/queues/{queue}/drain", response_model=QueueDrain, responses=COMMANDED, summary="Let a queue run empty")
+async def drain_queue(
+    parts: ServiceParts,
+    viewer: SupervisingViewer,
+    queue: QueueName,
+    body: DrainRequest | None = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """200 with how the queue stands. With `to` its new contacts and those that wait go to that queue, in their old places; without it new
+    contacts go to the pool's default queue, and those that wait are worked off. Who has one of its contacts keeps it.
+    """
+    asked = body or DrainRequest()
+    event = partial(DrainQueue, queue=queue, to_queue=asked.to)
+    return await _command_queue(parts, viewer, queue, key, "drain-queue", asked, event)
+
+
+@router.delete(
+    "/queues/{queue}/drain", response_model=QueueDrain, responses=COMMANDED, summary="Let it take contacts again"
+)
+async def lift_drain(
+    parts: ServiceParts, viewer: SupervisingViewer, queue: QueueName, key: IdempotencyKey = None
+) -> Response:
+    """200 with how the queue stands. What went to another queue meanwhile stays there."""
+    event = partial(DrainQueue, queue=queue, lift=True)
+    return await _command_queue(parts, viewer, queue, key, LIFT_DRAIN, None, event)
+
+
+async def _command_queue(
+    parts: Parts,
+    viewer: Viewer,
+    queue: str,
+    key: str | None,
+    kind: str,
+    body: BaseModel | None,
+    event: Callable[..., DrainQueue],
+) -> Response:
+    async with parts.reading() as connection:
+        queues = await list_queues(connection, viewer.pools)
+    pool = next((row.pool for row in queues if row.queue == queue), None)
+    if pool is None:
+        raise ProblemError(404, "queue-unknown", "Unknown queue", "There is no such queue for you.")
+
+    def make(command_id: str, _asked_ms: int) -> Append:
+        command = event(pool=pool, command_id=command_id, agent_id=viewer.id, supervising=True)
+        return Append(stream=streams.ROUTING_INPUTS, key=pool, event=command, subject=queue)
+
+    return answer_of(await carry_out(parts, viewer, key, kind, queue, body, make))
 
 
 @router.get("/agents", response_model=Page[AgentState], summary="Agents with presence and load")

@@ -153,12 +153,8 @@ def _add_needs(needs: Needs, event: Any) -> None:
             needs.handles.update((event.handle, *event.handles))
         case routing.PresenceChanged():
             needs.agents.add(event.agent_id)
-        case routing.PoolConfigured():
-            needs.pools.add(event.pool)
-            needs.agents.update(agent.id for agent in event.agents)
-            needs.queues.update((event.pool, queue.id) for queue in event.queues)
-        case routing.QueuePaced():
-            needs.queues.add((event.pool, event.queue))
+        case routing.PoolConfigured() | routing.QueuePaced() | routing.QueueDrained() | routing.DrainLifted():
+            _add_needs_of_pool(needs, event)
         case outbound.ReplyRequested():
             needs.accounts[event.message_id] = event.account
         case outbound.AddressBounced():
@@ -184,6 +180,17 @@ def _add_ids(needs: Needs, event: Any) -> None:
         value = getattr(event, name, None)
         if value:
             keys.add(value)
+
+
+def _add_needs_of_pool(
+    needs: Needs, event: routing.PoolConfigured | routing.QueuePaced | routing.QueueDrained | routing.DrainLifted
+) -> None:
+    if not isinstance(event, routing.PoolConfigured):
+        needs.queues.add((event.pool, event.queue))
+        return
+    needs.pools.add(event.pool)
+    needs.agents.update(agent.id for agent in event.agents)
+    needs.queues.update((event.pool, queue.id) for queue in event.queues)
 
 
 async def frames_between(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libs.common.events import routing
-from services.agent_api.presentation import presence_body
+from services.agent_api.presentation import drain_body, presence_body
 from services.agent_api.store.rows import AgentRow, QueueRow
 from services.agent_api.store.workset import Workset
 from services.agent_api.view_frames import finish_command, tell
@@ -14,7 +14,10 @@ def configure_pool(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) 
     named_queues = {queue.id for queue in fact.queues}
     for row in list(rows.queues.present()):
         if row.pool == fact.pool and row.queue not in named_queues:
-            rows.queues.change((row.pool, row.queue)).active = False
+            gone = rows.queues.change((row.pool, row.queue))
+            gone.active = False
+            gone.drained = False
+            gone.draining_to = None
     for queue in fact.queues:
         known = rows.queues.get((fact.pool, queue.id))
         rows.queues.put(
@@ -32,6 +35,8 @@ def configure_pool(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) 
                 step_us=None if known is None else known.step_us,
                 patience_us=None if known is None else known.patience_us,
                 opens_ms=None if known is None else known.opens_ms,
+                drained=known is not None and known.drained,
+                draining_to=None if known is None or known.draining_to not in named_queues else known.draining_to,
             )
         )
     named_agents = {agent.id for agent in fact.agents}
@@ -60,6 +65,29 @@ def configure_pool(rows: Workset, fact: routing.PoolConfigured, _entry_id: str) 
                 presence_ms=fact.at_ms if known_agent is None else known_agent.presence_ms,
             )
         )
+
+
+def drain_queue(rows: Workset, fact: routing.QueueDrained, _entry_id: str) -> None:
+    """The queue is let run empty."""
+    _show_drain(rows, fact, "drain-queue", drained=True, to=fact.to_queue)
+
+
+def lift_drain(rows: Workset, fact: routing.DrainLifted, _entry_id: str) -> None:
+    """The queue takes contacts again."""
+    _show_drain(rows, fact, "lift-drain", drained=False, to=None)
+
+
+def _show_drain(
+    rows: Workset, fact: routing.QueueDrained | routing.DrainLifted, kind: str, *, drained: bool, to: str | None
+) -> None:
+    key = (fact.pool, fact.queue)
+    if rows.queues.get(key) is None:
+        rows.queues.put(QueueRow(pool=fact.pool, queue=fact.queue))
+    queue = rows.queues.change(key)
+    queue.drained = drained
+    queue.draining_to = to
+    rows.touched_queues.add(key)
+    finish_command(rows, fact.command_id, kind, drain_body(queue), at_ms=fact.at_ms)
 
 
 def change_presence(rows: Workset, fact: routing.PresenceChanged, _entry_id: str) -> None:

@@ -34,6 +34,9 @@ COMMAND_KINDS: Final[dict[type, str]] = {
     inputs.TransferContact: "transfer-contact",
     inputs.HoldContact: "hold-contact",
     inputs.UnholdContact: "resume-contact",
+    inputs.DrainQueue: "drain-queue",
+    inputs.RequestCallback: "request-callback",
+    inputs.ReportNotReached: "report-not-reached",
     inputs.PullContact: "pull-contact",
     inputs.StartConsult: "start-consult",
     inputs.EndConsult: "end-consult",
@@ -43,6 +46,7 @@ COMMAND_KINDS: Final[dict[type, str]] = {
     inputs.CancelContact: "cancel-contact",
     inputs.AddNote: "add-note",
 }
+LIFT_DRAIN: Final = "lift-drain"
 SEND_MESSAGE: Final = "send-message"
 
 
@@ -51,7 +55,8 @@ def fold_input(rows: Workset, event: inputs.AnyInput, entry_id: str, at_ms: int)
     if isinstance(event, inputs.ContactReceived):
         _keep_message(rows, event.message, entry_id)
     elif isinstance(event, inputs.Command):
-        _keep_command(rows, event.command_id, event.agent_id, COMMAND_KINDS[type(event)], at_ms)
+        kind = LIFT_DRAIN if isinstance(event, inputs.DrainQueue) and event.lift else COMMAND_KINDS[type(event)]
+        _keep_command(rows, event.command_id, event.agent_id, kind, at_ms)
         if isinstance(event, inputs.AddNote | inputs.TransferContact):
             _keep_note(rows, event, at_ms)
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from libs.common.plain_sql import PlainSession
-from services.agent_api.presentation import time_or_none
+from services.agent_api.presentation import drain_body, time_or_none
 from services.agent_api.store import tables
 from services.agent_api.store.rows import OPEN_STATES, QueueRow
 from services.agent_api.store.tables import ID_CHARS_MAX, clean_text
@@ -24,17 +24,20 @@ from services.agent_api.view_frames import tell
 ANNOUNCE_EVERY_MS: Final = 500
 _COUNT: Final = (
     "SELECT state, count(*), min(received_ms) FROM agent_contacts WHERE pool = ? AND queue = ?"
-    " AND state IN ('queued', 'offered', 'active', 'held', 'wrap_up') GROUP BY state"
+    " AND state IN ('queued', 'scheduled', 'offered', 'active', 'held', 'wrap_up') GROUP BY state"
 )
 
 
 @dataclass(slots=True)
 class QueueCounts:
-    """What stands in a queue. `active` are all that an agent has: active, held and in wrap-up."""
+    """What stands in a queue. `active` are all that an agent has: active, held and in wrap-up; `scheduled` callbacks whose
+    time has not come.
+    """
 
     waiting: int = 0
     offered: int = 0
     active: int = 0
+    scheduled: int = 0
     oldest_received_ms: int | None = None
 
     def add(self, state: str, number: int, oldest_ms: int) -> None:
@@ -42,6 +45,8 @@ class QueueCounts:
         if state == "queued":
             self.waiting = number
             self.oldest_received_ms = oldest_ms
+        elif state == "scheduled":
+            self.scheduled = number
         elif state == "offered":
             self.offered = number
         else:
@@ -63,7 +68,7 @@ async def announce_queues(session: PlainSession, rows: Workset, now_ms: int) -> 
         queue_row = rows.queues.change((row.pool, row.queue))
         queue_row.changed = False
         queue_row.announced_ms = now_ms
-        body = {"queue": queue_body(row.pool, row.queue, await _count(session, row.pool, row.queue))}
+        body = {"queue": queue_body(row, await _count(session, row.pool, row.queue))}
         tell(rows, "queue.changed", body, pool=row.pool, agent_id=None, at_ms=now_ms)
     await rows.queues.write(session)
     later = [row.announced_ms + ANNOUNCE_EVERY_MS - now_ms for row in waiting if row.changed]
@@ -101,13 +106,13 @@ async def count_contacts(
     return counts
 
 
-def queue_body(pool: str, queue: str, counts: QueueCounts) -> dict[str, Any]:
-    """A queue's numbers as frames show them."""
+def queue_body(queue: QueueRow, counts: QueueCounts) -> dict[str, Any]:
+    """A queue's numbers as frames show them, and whether it is let run empty."""
     return {
-        "pool": pool,
-        "id": queue,
+        **drain_body(queue),
         "waiting": counts.waiting,
         "offered": counts.offered,
         "active": counts.active,
+        "scheduled": counts.scheduled,
         "oldest_received_at": time_or_none(counts.oldest_received_ms),
     }

@@ -15,7 +15,8 @@ from libs.common.events import routing
 from services.agent_api.presentation import message_body, note_body, offer_body
 from services.agent_api.store.rows import ContactRow, MessageRow, OfferRow
 from services.agent_api.store.workset import Workset
-from services.agent_api.view_agents import change_presence, configure_pool
+from services.agent_api.view_agents import change_presence, configure_pool, drain_queue, lift_drain
+from services.agent_api.view_callbacks import CALLBACK_FOLDS
 from services.agent_api.view_customers import handles_in_order, join_card
 from services.agent_api.view_frames import (
     contact_of,
@@ -362,9 +363,12 @@ _FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.ContactRequeued: _contact_requeued,
     **WORK_FOLDS,
     **WAIT_FOLDS,
+    **CALLBACK_FOLDS,
     routing.WrapUpStarted: _wrap_up_started,
     routing.ContactResolved: _contact_resolved,
     routing.PresenceChanged: change_presence,
+    routing.QueueDrained: drain_queue,
+    routing.DrainLifted: lift_drain,
     routing.NoteAdded: _note_added,
     routing.InputRefused: _input_refused,
 }

@@ -176,6 +176,7 @@ def _cancelled(rows: Workset, fact: routing.ContactCancelled, entry_id: str) -> 
     count(rows, contact, "cancelled", at_ms=fact.at_ms)
     touch_queue(rows, contact)
     finish_command(rows, fact.command_id, "cancel-contact", show_contact(rows, contact), at_ms=fact.at_ms)
+    finish_command(rows, fact.command_id, "report-not-reached", show_contact(rows, contact), at_ms=fact.at_ms)
     tell_update(rows, contact, "cancelled", at_ms=fact.at_ms)
 
 

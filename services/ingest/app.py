@@ -14,7 +14,7 @@ from libs.common.http.auth import TokenAuthority
 from libs.common.http.correlation import install_edge
 from libs.common.http.health import Health, health_router
 from libs.common.metrics import Metrics
-from services.ingest import routes_contacts, routes_forms, routes_public, routes_webhooks
+from services.ingest import routes_callbacks, routes_contacts, routes_forms, routes_public, routes_webhooks
 from services.ingest.channels.port import AccountContext
 from services.ingest.expected_waits import AskWait
 from services.ingest.receive import Receiver
@@ -51,6 +51,7 @@ def create_app(deps: Deps) -> FastAPI:
     )
     app.include_router(health_router(deps.health, deps.metrics.registry))
     app.include_router(routes_contacts.contacts_router(deps.accounts, deps.receiver, deps.clock))
+    app.include_router(routes_callbacks.callbacks_router(deps.accounts, deps.receiver, deps.clock))
     app.include_router(routes_forms.forms_router(deps.accounts, deps.receiver, deps.clock))
     app.include_router(routes_public.public_router(deps.configuration, deps.clock, deps.ask_wait))
     # In front: routes are tried in order, and trying those before it cost the hot path a tenth of its time.

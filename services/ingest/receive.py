@@ -18,7 +18,7 @@ from libs.common.clock import Clock
 from libs.common.configuration.models import Configuration
 from libs.common.errors import OutageError
 from libs.common.events.codec import encode_record
-from libs.common.events.inputs import ContactReceived, CustomerLeft
+from libs.common.events.inputs import CallbackWish, ContactReceived, CustomerLeft
 from libs.common.events.message import Message
 from libs.common.events.outbound import AnyDelivery
 from libs.common.log.port import NewRecord
@@ -44,6 +44,7 @@ class Wishes:
     priority: int | None = None
     any_of: Sequence[Mapping[str, int]] = ()
     preferred_agent: str | None = None
+    callback: CallbackWish | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +92,14 @@ class Receiver:
         self._count(account, "ignored", len(normalised.ignored))
         return receipts
 
-    async def tell_left(self, account: AccountContext, contact_id: str, correlation_id: str) -> None:
-        """The customer of a contact that came in through this account did not wait. Raises OutageError when that is not on the log."""
+    async def tell_left(
+        self, account: AccountContext, contact_id: str, correlation_id: str, *, declines_callback: bool = False
+    ) -> None:
+        """The customer of a contact that came in through this account did not wait, or wants no call any more. Raises OutageError when that
+        is not on the log.
+        """
         record = encode_record(
-            CustomerLeft(pool=account.pool, contact_id=contact_id),
+            CustomerLeft(pool=account.pool, contact_id=contact_id, declines_callback=declines_callback),
             key=account.pool,
             event_id=ids.new_id("left"),
             source=SOURCE,
@@ -135,6 +140,7 @@ class Receiver:
                 rule=found.rule,
                 any_of=found.any_of,
                 preferred_agent=wishes.preferred_agent,
+                callback=wishes.callback,
             )
             records.append(
                 encode_record(

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from libs.common import ids
 from libs.common.clock import Clock
 from libs.common.configuration.models import PRIORITY_MAX, PRIORITY_MIN
+from libs.common.events.inputs import CallbackWish
 from libs.common.events.message import Attachment, Message
 from libs.common.http.auth import Principal, require
 from libs.common.http.correlation import current_correlation_id
@@ -55,8 +56,15 @@ class AttachmentIn(_Body):
     content_base64: str | None = None
 
 
+class CallbackIn(_Body):
+    """The customer wants to be called at this number, from `not_before` on; none: as soon as may be."""
+
+    handle: Annotated[str, Field(max_length=64, examples=["tel:+393331234567"])]
+    not_before: AwareDatetime | None = None
+
+
 class ContactIn(_Body):
-    """A customer's message.
+    """A customer's message. With `callback` the customer waits for a call, not for an answer.
 
     An agent who gets it has all of `skills` and, where `any_of` is given, all of at least one of its sets. `preferred_agent` is offered it
     first, if he is available.
@@ -77,6 +85,7 @@ class ContactIn(_Body):
     preferred_agent: _Short | None = None
     priority: Annotated[int, Field(ge=PRIORITY_MIN, le=PRIORITY_MAX)] | None = None
     attachments: Annotated[list[AttachmentIn], Field(max_length=20)] = []
+    callback: CallbackIn | None = None
 
 
 class LeftIn(_Body):
@@ -106,22 +115,8 @@ def contacts_router(accounts: Mapping[str, AccountContext], receiver: Receiver, 
         principal: Annotated[Principal, Depends(require(kind="integration"))],
         idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
     ) -> ContactAccepted:
-        account = accounts.get(body.account)
-        if account is None:
-            raise ProblemError(
-                404, "account-unknown", "Unknown account", errors=(FieldError("no such account", pointer="/account"),)
-            )
-        if account.provider is not None:
-            detail = f"its contacts come in by its provider's webhook, {account.webhook_url}"
-            raise ProblemError(422, "invalid", "Invalid request", errors=(FieldError(detail, pointer="/account"),))
-        normalised = normalise_contact(body, account, principal.id, idempotency_key, clock.now_ms())
-        wishes = Wishes(
-            skills=body.skills, priority=body.priority, any_of=body.any_of, preferred_agent=body.preferred_agent
-        )
-        receipts = await receiver.receive(account, normalised, current_correlation_id() or "", wishes)
-        receipt = receipts[0]
-        return ContactAccepted(
-            contact_hint=receipt.contact_hint, message_id=receipt.message_id, duplicate=receipt.duplicate
+        return await take_contact(
+            body, find_account(accounts, body.account), receiver, principal, idempotency_key, clock
         )
 
     @router.post("/v1/contacts/{contact_id}/left", status_code=202, summary="The customer did not wait")
@@ -133,14 +128,58 @@ def contacts_router(accounts: Mapping[str, AccountContext], receiver: Receiver, 
         """For the `contact_hint` of a contact that was opened. What waits is taken out of its queue; a further message of the same
         customer brings it back to its old place for a while. It changes nothing for a contact that an agent has.
         """
-        account = accounts.get(body.account)
-        if account is None:
-            raise ProblemError(
-                404, "account-unknown", "Unknown account", errors=(FieldError("no such account", pointer="/account"),)
-            )
-        await receiver.tell_left(account, contact_id, current_correlation_id() or "")
+        await receiver.tell_left(find_account(accounts, body.account), contact_id, current_correlation_id() or "")
 
     return router
+
+
+def find_account(accounts: Mapping[str, AccountContext], name: str) -> AccountContext:
+    """The account. Raises ProblemError 404."""
+    account = accounts.get(name)
+    if account is None:
+        raise ProblemError(
+            404, "account-unknown", "Unknown account", errors=(FieldError("no such account", pointer="/account"),)
+        )
+    return account
+
+
+async def take_contact(
+    body: ContactIn,
+    account: AccountContext,
+    receiver: Receiver,
+    principal: Principal,
+    idempotency_key: str | None,
+    clock: Clock,
+) -> ContactAccepted:
+    """Put what an integration hands in on the log. Raises ProblemError 422, OutageError."""
+    if account.provider is not None:
+        detail = f"its contacts come in by its provider's webhook, {account.webhook_url}"
+        raise ProblemError(422, "invalid", "Invalid request", errors=(FieldError(detail, pointer="/account"),))
+    normalised = normalise_contact(body, account, principal.id, idempotency_key, clock.now_ms())
+    wishes = Wishes(
+        skills=body.skills,
+        priority=body.priority,
+        any_of=body.any_of,
+        preferred_agent=body.preferred_agent,
+        callback=_wish(body.callback),
+    )
+    receipts = await receiver.receive(account, normalised, current_correlation_id() or "", wishes)
+    receipt = receipts[0]
+    return ContactAccepted(
+        contact_hint=receipt.contact_hint, message_id=receipt.message_id, duplicate=receipt.duplicate
+    )
+
+
+def _wish(callback: CallbackIn | None) -> CallbackWish | None:
+    """The wish in the number's one spelling. Raises ProblemError 422 where it is no number that can be called from everywhere."""
+    if callback is None:
+        return None
+    scheme, _, number = callback.handle.partition(":")
+    handle = handles.phone_handle(number) if scheme == "tel" else None
+    if handle is None:
+        detail = "must be tel: and a number with its country, such as tel:+393331234567"
+        raise ProblemError(422, "invalid", "Invalid request", errors=(FieldError(detail, "/callback/handle"),))
+    return CallbackWish(handle=handle, not_before_ms=_milliseconds(callback.not_before))
 
 
 def normalise_contact(

@@ -35,6 +35,8 @@ _POLL_WAIT_MS: Final = 1000
 # Not repeated in a history: what every fact has, and what the customer wrote or is called.
 _HIDDEN: Final = frozenset({"type", "pool", "at_ms", "contact_id", "subject", "name", "handle", "handles", "reason"})
 
+_WAITING: Final = frozenset({ContactState.QUEUED, ContactState.SCHEDULED})
+
 
 class ContactUnknownError(RefusedError):
     """The log says nothing of such a contact."""
@@ -166,7 +168,7 @@ class _Telling:
         state = None if self._pool is None else pools[self._pool]
         contact = None if state is None else state.contacts.get(self._contact_id)
         waiting = None
-        if state is not None and contact is not None and contact.state is ContactState.QUEUED:
+        if state is not None and contact is not None and contact.state in _WAITING:
             waiting = explain_waiting(state, contact.id, state.now_ms)
         return Explanation(
             contact_id=self._contact_id,

@@ -34,6 +34,7 @@ _CAUSES: Final[dict[Obstacle, str]] = {
     Obstacle.OFF_SHIFT: "is off shift by the calendar {subject}, until {until}",
     Obstacle.CLOSED: "cannot be offered it: {subject} is closed until {until}",
     Obstacle.DECLINED: "declined it, is left alone with it until {until}",
+    Obstacle.CALLBACK: "cannot be offered it: the customer is to be called back, from {until} on",
     Obstacle.RESERVED: "cannot be offered it: it is kept for {subject} until {until}",
 }
 _REMEDIES: Final[dict[Obstacle, str]] = {
@@ -48,6 +49,7 @@ _REMEDIES: Final[dict[Obstacle, str]] = {
     Obstacle.OFF_SHIFT: "when the shift begins: {until}",
     Obstacle.CLOSED: "when {subject} opens: {until}",
     Obstacle.DECLINED: "from {until} on",
+    Obstacle.CALLBACK: "from {until} on",
     Obstacle.RESERVED: "unless it is kept for {subject}",
 }
 
@@ -118,6 +120,8 @@ def _waiting_lines(waiting: WaitingExplanation) -> Iterator[str]:
     )
     if waiting.expected_wait_ms is not None:
         yield f"    will probably wait for another {_seconds(waiting.expected_wait_ms)}"
+    if waiting.drained:
+        yield "    its queue is drained: it takes nothing new and is worked off"
     yield from (f"    {line}" for line in _standing_lines(waiting.standing))
     if waiting.overflow is not None:
         to = f"{waiting.overflow.to} {waiting.overflow.target or ''}".strip()

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from libs.common.events.routing import (
+    CallbackDue,
+    CallbackMissed,
+    CallbackScheduled,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -23,6 +26,7 @@ from libs.common.events.routing import (
     ContactReturned,
     ContactTransferred,
     CustomerNotice,
+    DrainLifted,
     InputRefused,
     OfferExpired,
     OfferMade,
@@ -31,10 +35,12 @@ from libs.common.events.routing import (
     PoolConfigured,
     PoolFact,
     PresenceChanged,
+    QueueDrained,
     QueuePaced,
 )
 from libs.common.metrics import Metrics
 from libs.common.waits import wait_ms
+from services.router.core.callbacks import NOT_REACHED
 from services.router.core.entities import Presence
 from services.router.core.overflow import CAUSE_OVERFLOW, ROUTER
 from services.router.core.transitions import ContactState
@@ -63,6 +69,8 @@ class PartitionMetrics:
         self._waiting: dict[tuple[str, str], dict[str, int]] = {}
         self._presence: dict[str, dict[str, str]] = {}
         self._paces: dict[tuple[str, str], QueuePaced] = {}
+        self._drains: dict[tuple[str, str], None] = {}
+        self._callbacks: dict[str, None] = {}  # Open contacts that are called back.
         # What counts has been looked up before; by its labels it is found at ten times the cost.
         self._counters: Final[dict[tuple[Any, ...], Any]] = {}
         self._handlers: Final[dict[type, Callable[[Any], None]]] = {
@@ -72,7 +80,12 @@ class PartitionMetrics:
             ContactTransferred: self._transferred,
             ContactChanged: self._changed,
             ContactMoved: self._moved,
+            CallbackScheduled: self._callback_scheduled,
+            CallbackDue: self._callback_due,
+            CallbackMissed: self._callback_missed,
             CustomerNotice: self._notified,
+            QueueDrained: self._drained,
+            DrainLifted: self._lifted,
             ContactCancelled: self._cancelled,
             ContactAbandoned: self._abandoned,
             ContactReturned: self._returned,
@@ -95,12 +108,17 @@ class PartitionMetrics:
         self._waiting.clear()
         self._presence.clear()
         self._paces.clear()
+        self._drains.clear()
+        self._callbacks.clear()
         for pool, pool_state in state.pools.items():
             for queue in pool_state.queues:
                 self._waiting[pool, queue] = {}
+            self._drains.update(((pool, queue), None) for queue in pool_state.drains)
             for contact in pool_state.contacts.values():
                 known = _Known(pool, contact.queue, contact.channel, contact.received_ms)
                 self._contacts[contact.id] = known
+                if contact.callback is not None:
+                    self._callbacks[contact.id] = None
                 if contact.state in _WAITING_STATES:
                     self._waiting.setdefault((pool, contact.queue), {})[contact.id] = contact.received_ms
             for pace in pool_state.paces.values():
@@ -145,6 +163,7 @@ class PartitionMetrics:
             self._metrics.contacts_waiting.labels(pool, queue).set(len(waiting))
             self._metrics.oldest_wait_seconds.labels(pool, queue).set(oldest_s)
             self._show_expected_wait(pool, queue, len(waiting), now_ms)
+            self._metrics.queues_drained.labels(pool, queue).set((pool, queue) in self._drains)
         for pool, agents in self._presence.items():
             counts = Counter(agents.values())
             for presence in Presence:
@@ -169,11 +188,14 @@ class PartitionMetrics:
         self._contacts.clear()
         self._waiting.clear()
         self._presence.clear()
+        self._drains.clear()
+        self._callbacks.clear()
 
     def _clear_gauges(self) -> None:
         _remove(self._metrics.contacts_waiting, self._waiting)
         _remove(self._metrics.oldest_wait_seconds, self._waiting)
         _remove(self._metrics.expected_wait_seconds, self._waiting)
+        _remove(self._metrics.queues_drained, self._waiting)
         _remove(self._metrics.agents, [(pool, presence.value) for pool in self._presence for presence in Presence])
 
     def _queued(self, fact: ContactQueued) -> None:
@@ -196,13 +218,14 @@ class PartitionMetrics:
         known = self._contacts.pop(fact.contact_id)
         self._waiting[known.pool, known.queue].pop(fact.contact_id, None)
         self._counter(self._metrics.contacts_resolved, known.pool, known.queue, known.channel).inc()
+        self._end_callback(fact.contact_id, known, "resolved")
 
     def _transferred(self, fact: ContactTransferred) -> None:
         known = self._contacts[fact.contact_id] = self._contacts[fact.contact_id]._replace(queue=fact.queue)
         self._waiting.setdefault((known.pool, known.queue), {})[fact.contact_id] = known.received_ms
         self._metrics.contacts_transferred.labels(known.pool, known.queue, known.channel).inc()
 
-    def _changed(self, fact: ContactChanged) -> None:
+    def _changed(self, fact: ContactChanged | ContactMoved) -> None:
         known = self._contacts[fact.contact_id]
         waited = self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
         self._contacts[fact.contact_id] = known._replace(queue=fact.queue)
@@ -213,9 +236,8 @@ class PartitionMetrics:
         known = self._contacts[fact.contact_id]
         if fact.cause == CAUSE_OVERFLOW:
             self._overflowed(known, "queue")
-        self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
-        self._contacts[fact.contact_id] = known._replace(queue=fact.queue)
-        self._waiting.setdefault((known.pool, fact.queue), {})[fact.contact_id] = known.received_ms
+        self._changed(fact)
+        self._counter(self._metrics.contacts_moved, fact.pool, fact.queue, fact.cause).inc()
 
     def _notified(self, fact: CustomerNotice) -> None:
         if fact.cause == CAUSE_OVERFLOW and not fact.ends:
@@ -224,12 +246,41 @@ class PartitionMetrics:
     def _overflowed(self, known: _Known, to: str) -> None:
         self._counter(self._metrics.overflows, known.pool, known.queue, to).inc()
 
+    def _callback_scheduled(self, fact: CallbackScheduled) -> None:
+        known = self._contacts[fact.contact_id]
+        self._waiting.setdefault((known.pool, known.queue), {}).pop(fact.contact_id, None)
+        self._callbacks[fact.contact_id] = None
+        self._count_callback(known, "scheduled")
+
+    def _callback_due(self, fact: CallbackDue) -> None:
+        known = self._contacts[fact.contact_id]
+        self._waiting.setdefault((known.pool, known.queue), {})[fact.contact_id] = known.received_ms
+
+    def _callback_missed(self, fact: CallbackMissed) -> None:
+        self._count_callback(self._contacts[fact.contact_id], "missed")
+
+    def _end_callback(self, contact_id: str, known: _Known, outcome: str) -> None:
+        if contact_id in self._callbacks:
+            del self._callbacks[contact_id]
+            self._count_callback(known, outcome)
+
+    def _count_callback(self, known: _Known, outcome: str) -> None:
+        self._counter(self._metrics.callbacks, known.pool, known.queue, outcome).inc()
+
+    def _drained(self, fact: QueueDrained) -> None:
+        self._drains[fact.pool, fact.queue] = None
+
+    def _lifted(self, fact: DrainLifted) -> None:
+        self._drains.pop((fact.pool, fact.queue), None)
+
     def _cancelled(self, fact: ContactCancelled) -> None:
         known = self._contacts.pop(fact.contact_id)
         if fact.reason == CAUSE_OVERFLOW and fact.by == ROUTER:
             self._overflowed(known, "end")
         self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
         self._metrics.contacts_cancelled.labels(known.pool, known.queue, known.channel).inc()
+        outcome = "not-reached" if fact.reason == NOT_REACHED else "cancelled"
+        self._end_callback(fact.contact_id, known, outcome)
 
     def _abandoned(self, fact: ContactAbandoned) -> None:
         known = self._contacts[fact.contact_id]
@@ -254,6 +305,9 @@ class PartitionMetrics:
     def _configured(self, fact: PoolConfigured) -> None:
         for queue in fact.queues:
             self._waiting.setdefault((fact.pool, queue.id), {})
+        named = {queue.id for queue in fact.queues}
+        for pool, queue_id in [place for place in self._drains if place[0] == fact.pool and place[1] not in named]:
+            del self._drains[pool, queue_id]
         before = self._presence.get(fact.pool, {})
         self._presence[fact.pool] = {agent.id: before.get(agent.id, Presence.OFFLINE.value) for agent in fact.agents}
 

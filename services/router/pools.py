@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from libs.common.configuration.callbacks import Callbacks
 from libs.common.configuration.models import CHANNEL_TARGETS_MS, Configuration
 from libs.common.configuration.models import Overflow as OverflowRule
 from libs.common.configuration.opening import Opening, agent_calendar, horizon, openings_of, queue_calendar, work_out
@@ -20,6 +21,7 @@ from libs.common.events.message import Channel
 from libs.common.events.pool import (
     AgentConfiguration,
     Calendar,
+    CallbackConfiguration,
     ChannelConfiguration,
     Overflow,
     QueueConfiguration,
@@ -70,6 +72,7 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
                 for step in queue.relax
             ),
             overflow=tuple(_overflow(rule) for rule in queue.overflow),
+            callback=_callback(queue.callback or configuration.pools[pool].callback),
             any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
             prefer_last_agent_ms=queue.prefer_last_agent_ms,
             pull=queue.pull,
@@ -115,6 +118,11 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
     )
     openings = openings_of(configuration, pool)
     return configure_pool(pool, queues, agents, CHANNEL_TARGETS_MS, channels=channels, rules=rules, openings=openings)
+
+
+def _callback(callback: Callbacks) -> CallbackConfiguration:
+    texts = {str(language): words for language, words in sorted(callback.text.items())}
+    return CallbackConfiguration(attempts=callback.attempts, retry_ms=callback.retry_ms, texts=texts)
 
 
 def _overflow(rule: OverflowRule) -> Overflow:

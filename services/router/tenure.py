@@ -326,7 +326,10 @@ async def _begin(partition: Partition, stop: asyncio.Event) -> Tenure:
         raise
     arrivals = Arrivals(reader, partition.clock, records_max=partition.settings.router_poll_records_max, stop=stop)
     tenure = Tenure(partition, writer, writer_id, started, recovered, next_input, arrivals, stop)
+    # Before anything is decided: what is settled now is counted as of contacts that are known.
+    partition.observer.recovered(tenure.state, time.perf_counter() - started_s)
     try:
+        await asyncio.sleep(0)  # That has taken its time, and what follows takes some, too.
         await tenure.settle()
     except BaseException:
         await tenure.close()
@@ -339,8 +342,6 @@ async def _begin(partition: Partition, stop: asyncio.Event) -> Tenure:
         folded=recovered.folded,
         seconds=round(time.perf_counter() - started_s, 3),
     )
-    await asyncio.sleep(0)  # Settling has taken its time, and this takes some, too.
-    partition.observer.recovered(tenure.state, time.perf_counter() - started_s)
     return tenure
 
 

@@ -16,14 +16,18 @@ from libs.common.events.inputs import (
     AcceptOffer,
     AnyInput,
     AssignContact,
+    CallbackWish,
     CancelContact,
     ChangeContact,
     CustomerLeft,
+    DrainQueue,
     EndConsult,
     ExtendWrapUp,
     HoldContact,
     PullContact,
     RejectOffer,
+    ReportNotReached,
+    RequestCallback,
     RequeueContact,
     ResolveContact,
     SetPresence,
@@ -31,7 +35,7 @@ from libs.common.events.inputs import (
     TransferContact,
     UnholdContact,
 )
-from libs.common.events.pool import ChannelConfiguration, Overflow, RoutingRules
+from libs.common.events.pool import CallbackConfiguration, ChannelConfiguration, Overflow, RoutingRules
 from libs.common.events.routing import PoolFact
 from libs.common.testing.builders import (
     POOL,
@@ -292,6 +296,77 @@ def overflowing() -> list[Timed]:
     ]
 
 
+def a_queue_runs_empty() -> list[Timed]:
+    """A queue is drained to another while one contact waits, one is offered and one is with its agent; then to none; then it is lifted."""
+    pool = a_configure_pool(
+        queues=(a_queue("orders"), a_queue("billing", skills={"it": 2})),
+        agents=(an_agent("anna", capacity={"email": 2}), an_agent("bruno", skills={"it": 5})),
+    )
+
+    def drain(command: str, queue: str, to: str | None = None, *, lift: bool = False) -> AnyInput:
+        common = {"pool": POOL, "command_id": command, "agent_id": "marta", "supervising": True}
+        return DrainQueue(**common, queue=queue, to_queue=to, lift=lift)  # type: ignore[arg-type]  # the fields of a command
+
+    return [
+        (0, pool),
+        (1, _presence("anna", "available", "cmd_1")),
+        (10, a_contact_received(1, contact_id="con_a")),
+        (20, _accept("anna", "off_a_1", "cmd_2")),
+        (30, a_contact_received(2, contact_id="con_b")),
+        (40, a_contact_received(3, contact_id="con_c", skills={"en": 1})),
+        (50, a_contact_received(4, contact_id="con_d")),
+        (60, drain("cmd_3", "orders", "billing")),
+        (70, drain("cmd_4", "billing", "orders")),
+        (80, a_contact_received(5, contact_id="con_e")),
+        (90, RejectOffer(pool=POOL, command_id="cmd_5", agent_id="anna", offer_id="off_b_2")),
+        (100, _presence("bruno", "available", "cmd_6")),
+        (110, drain("cmd_7", "orders")),
+        (120, a_contact_received(6, contact_id="con_f")),
+        (130, drain("cmd_8", "orders", lift=True)),
+        (140, a_contact_received(7, contact_id="con_g")),
+    ]
+
+
+def called_back() -> list[Timed]:
+    """Customers who are called back: when they want, after a wait, asked for by an agent; one cannot be reached, one calls by himself."""
+    settings = CallbackConfiguration(
+        attempts=2, retry_ms=60_000, texts={"en": "We will call you.", "it": "La richiameremo."}
+    )
+    orders = a_queue("orders", callback=settings, overflow=(Overflow(when="waited", at_least=30_000, to="callback"),))
+    luca, rosa = "tel:+393331234567", "tel:+390212345"
+    later = CallbackWish(handle=luca, not_before_ms=START_MS + 10_000)
+
+    def ask(kind: Any, command: str, contact: str, **fields: Any) -> AnyInput:
+        event: AnyInput = kind(pool=POOL, command_id=command, agent_id="anna", contact_id=contact, **fields)
+        return event
+
+    return [
+        (0, a_configure_pool(queues=(orders,), agents=(an_agent("anna"),))),
+        (10, a_contact_received(1, contact_id="con_a", callback=later)),
+        (20, a_contact_received(2, contact_id="con_b")),
+        (30, _presence("anna", "available", "cmd_1")),
+        (40, _accept("anna", "off_b_1", "cmd_2")),
+        (50, ask(RequestCallback, "cmd_3", "con_b")),
+        (60, ask(RequestCallback, "cmd_4", "con_b", handle=luca)),
+        (70, ask(RequestCallback, "cmd_5", "con_b", handle=rosa, not_before_ms=START_MS + 5_000)),
+        (5_000, a_time_advanced(START_MS + 5_000)),
+        (5_010, _accept("anna", "off_b_2", "cmd_6")),
+        (5_020, ask(ReportNotReached, "cmd_7", "con_b")),
+        (6_000, a_contact_received(3, message=a_message(3, handle=luca), contact_id="con_x")),
+        (10_000, a_time_advanced(START_MS + 10_000)),
+        (10_010, _accept("anna", "off_a_3", "cmd_8")),
+        (10_020, _resolve("anna", "con_a", "cmd_9")),
+        (10_030, _presence("anna", "busy", "cmd_10")),
+        (11_000, a_contact_received(4, message=a_message(4, handle=luca), contact_id="con_c")),
+        (20_000, a_contact_received(5, message=a_message(5, handle=rosa, channel="voice"), contact_id="con_y")),
+        (41_000, a_time_advanced(START_MS + 41_000)),
+        (41_010, _presence("anna", "available", "cmd_11")),
+        (41_020, _accept("anna", "off_b_4", "cmd_12")),
+        (41_030, ask(ReportNotReached, "cmd_13", "con_b")),
+        (42_000, CustomerLeft(pool=POOL, contact_id="con_c", declines_callback=True)),
+    ]
+
+
 HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
     history.__name__: history
     for history in (
@@ -302,6 +377,8 @@ HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
         passing_on_and_holding,
         customers_leave,
         overflowing,
+        a_queue_runs_empty,
+        called_back,
     )
 }
 

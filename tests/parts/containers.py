@@ -14,7 +14,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from tests.parts.choice import say
-from tests.parts.part import Part
 from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _engine_listens() -> bool:
         return probe.connect_ex(path) == 0
 
 
-class ContainerPart(Part):
+class ContainerPart:
     """One container with one published port, which can be killed, started again, paused and removed."""
 
     def __init__(

@@ -5,7 +5,13 @@ block until they are done; a test that runs in an event loop calls them through 
 `kafka_broker` and by `python -m tests.parts`.
 """
 
-from tests.parts.part import GivenPart, Part, obtain
+import os
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from tests.parts.choice import WAYS_VARIABLE, Way, allowed_ways
+from tests.parts.errors import PartMissingError, PartNotOursError
 
 KAFKA_VARIABLE = "CENTRALINO_TEST_KAFKA"
 KAFKA_IMAGE = "apache/kafka:4.1.0"
@@ -33,8 +39,8 @@ SINGLE_NODE_SETTINGS = {
 READY_TEXT = "Kafka Server started"
 
 
-class KafkaBroker(Part):
-    """One broker. After a `kill`, `start` takes some seconds: the controller waits until the old registration has timed out."""
+class KafkaBroker(ABC):
+    """One broker with a fixed address, whose data outlives `stop` and `kill` and goes with `close`."""
 
     bootstrap: str
     """The address, `host:port`."""
@@ -48,29 +54,84 @@ class KafkaBroker(Part):
         """The same with names of topics and groups that begin with `name`, for a test that wants the streams to itself."""
         return f"{self.url}?prefix={name}."
 
+    @abstractmethod
+    def start(self) -> None:
+        """Start it on its own port with the data that it has, and return when it serves clients.
 
-class GivenKafka(GivenPart, KafkaBroker):
-    """See `GivenPart`."""
+        After a `kill` that takes some seconds: the controller waits until the old registration has timed out.
+        """
 
-    variable = KAFKA_VARIABLE
+    @abstractmethod
+    def stop(self) -> None:
+        """End it in good order; the data stays."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """End it with SIGKILL; the data stays."""
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+
+    @abstractmethod
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it and delete its data."""
+
+    def restart(self) -> None:
+        """`stop` and `start`."""
+        self.stop()
+        self.start()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class GivenKafka(KafkaBroker):
+    """A broker that somebody else runs, named by `CENTRALINO_TEST_KAFKA`: it is used, and never stopped."""
 
     def __init__(self, bootstrap: str) -> None:
         """`bootstrap`: host:port."""
         self.bootstrap = bootstrap
 
+    def start(self) -> None:
+        """Nothing: it runs."""
+
+    def stop(self) -> None:
+        """`PartNotOursError`."""
+        raise PartNotOursError(
+            f"the broker in {KAFKA_VARIABLE} is not this test run's to stop; unset it for tests of failure"
+        )
+
+    kill = pause = resume = stop
+
+    def close(self) -> None:
+        """Nothing: it goes on running."""
+
 
 def obtain_kafka() -> KafkaBroker:
     """A broker, not started yet. Installs what is missing. `PartMissingError` when there is no way to have one."""
-    return obtain(KAFKA_VARIABLE, KAFKA_IMAGE, given=GivenKafka, contained=_contained, local=_local)
+    given = os.environ.get(KAFKA_VARIABLE)
+    if given:
+        return GivenKafka(given)
+    ways = allowed_ways()
+    if Way.DOCKER in ways:
+        from tests.parts.containers import image_ready
+        from tests.parts.kafka_docker import DockerKafka
 
-
-def _contained() -> KafkaBroker:
-    from tests.parts.kafka_docker import DockerKafka
-
-    return DockerKafka()
-
-
-def _local() -> KafkaBroker:
+        if image_ready(KAFKA_IMAGE):
+            return DockerKafka()
+        if Way.LOCAL not in ways:
+            raise PartMissingError(f"{WAYS_VARIABLE} is 'docker', but no Docker engine gives the image {KAFKA_IMAGE}")
     from tests.parts.kafka_local import LocalKafka, install_kafka
 
     return LocalKafka(install_kafka())

@@ -5,7 +5,7 @@ from tests.parts.kafka import HEAP_OPTIONS, KAFKA_IMAGE, READY_TEXT, SINGLE_NODE
 from tests.support.ports import free_port
 
 
-class DockerKafka(ContainerPart, KafkaBroker):
+class DockerKafka(KafkaBroker):
     """See `KafkaBroker`. The port is the same inside and outside, so the broker reaches itself at the address it tells clients."""
 
     def __init__(self) -> None:
@@ -21,7 +21,25 @@ class DockerKafka(ContainerPart, KafkaBroker):
         }
         environment = {_variable(name): value for name, value in {**SINGLE_NODE_SETTINGS, **listeners}.items()}
         environment["KAFKA_HEAP_OPTS"] = " ".join(HEAP_OPTIONS)
-        super().__init__(KAFKA_IMAGE, ports=(port, port), environment=environment, ready_text=READY_TEXT)
+        self._part = ContainerPart(KAFKA_IMAGE, ports=(port, port), environment=environment, ready_text=READY_TEXT)
+
+    def start(self) -> None:
+        self._part.start()
+
+    def stop(self) -> None:
+        self._part.stop()
+
+    def kill(self) -> None:
+        self._part.kill()
+
+    def pause(self) -> None:
+        self._part.pause()
+
+    def resume(self) -> None:
+        self._part.resume()
+
+    def close(self) -> None:
+        self._part.close()
 
 
 def _variable(setting: str) -> str:

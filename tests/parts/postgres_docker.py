@@ -9,13 +9,13 @@ _INSIDE_PORT = 5432
 _ANSWER_TIMEOUT_S = 30
 
 
-class DockerPostgres(ContainerPart, PostgresServer):
+class DockerPostgres(PostgresServer):
     """See `PostgresServer`."""
 
     def __init__(self) -> None:
         port = free_port()
         self.url = f"postgresql://centralino:centralino@127.0.0.1:{port}/centralino"
-        super().__init__(
+        self._part = ContainerPart(
             POSTGRES_IMAGE,
             ports=(_INSIDE_PORT, port),
             environment={"POSTGRES_USER": "centralino", "POSTGRES_PASSWORD": "centralino"},
@@ -25,5 +25,20 @@ class DockerPostgres(ContainerPart, PostgresServer):
         )
 
     def start(self) -> None:
-        super().start()
+        self._part.start()
         wait_until(lambda: run_coroutine(answers(self.url)), _ANSWER_TIMEOUT_S)
+
+    def stop(self) -> None:
+        self._part.stop()
+
+    def kill(self) -> None:
+        self._part.kill()
+
+    def pause(self) -> None:
+        self._part.pause()
+
+    def resume(self) -> None:
+        self._part.resume()
+
+    def close(self) -> None:
+        self._part.close()

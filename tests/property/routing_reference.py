@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from msgspec.structs import replace
+
 from libs.common.events.pool import ChannelConfiguration, Overflow, QueueConfiguration, Relaxation
 from libs.common.events.routing import (
     CalendarTurned,
+    CallbackDue,
+    CallbackScheduled,
     ContactCancelled,
     ContactFlagged,
     ContactLapsed,
@@ -40,6 +44,7 @@ def next_fact(state: PoolState, now_ms: int) -> PoolFact | None:
     return (
         _next_due(state, now_ms)
         or _next_eviction(state, now_ms)
+        or _next_move(state, now_ms)
         or _next_flag(state, now_ms)
         or _next_offer(state, now_ms)
         or _next_told(state, now_ms)
@@ -90,7 +95,9 @@ def on_shift(state: PoolState, agent: Agent) -> bool:
 
 def may_be_offered(state: PoolState, contact: Contact) -> bool:
     queue = state.queues.get(contact.queue)
-    return queue is None or queue.offer_when_closed or is_turned(state, queue.hours)
+    if queue is None or (queue.offer_when_closed and contact.callback is None):
+        return True
+    return is_turned(state, queue.hours)
 
 
 def may_take(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> bool:
@@ -131,6 +138,8 @@ def _due_entries(state: PoolState) -> list[tuple[int, int, str, Contact | Calend
         rule = _overflow_of(state, contact)
         if contact.state == "queued" and rule is not None:
             due.append((_overflow_ms(state, contact, rule), 7, contact.id, contact))
+        if contact.state == "scheduled" and contact.callback is not None:
+            due.append((contact.callback.not_before_ms, 8, contact.id, contact))
         if contact.wrap_up is not None and contact.wrap_up.until_ms != 0:
             due.append((contact.wrap_up.until_ms, 1, contact.id, contact))
     return due
@@ -144,6 +153,8 @@ def _next_due(state: PoolState, now_ms: int) -> PoolFact | None:
     if isinstance(first, CalendarState):
         return CalendarTurned(pool=state.pool, at_ms=now_ms, calendar=first.id, open=not first.open, since_ms=due_ms)
     contact = first
+    if kind == 8:
+        return CallbackDue(pool=state.pool, at_ms=now_ms, contact_id=contact.id, cause="time")
     if kind == 6:
         return _relaxed(state, contact, now_ms)
     if kind == 7:
@@ -206,7 +217,9 @@ def _relaxed(state: PoolState, contact: Contact, now_ms: int) -> ContactRelaxed:
     )
 
 
-def _is_possible(state: PoolState, rule: Overflow, queue: str, left: tuple[str, ...]) -> bool:
+def _is_possible(state: PoolState, rule: Overflow, queue: str, left: tuple[str, ...], handle: str) -> bool:
+    if rule.to == "callback":
+        return handle.startswith("tel:+39")
     if rule.to == "queue":
         return rule.target in state.queues and rule.target not in (queue, *left)
     return rule.to in ("message", "end")
@@ -214,13 +227,15 @@ def _is_possible(state: PoolState, rule: Overflow, queue: str, left: tuple[str, 
 
 def _overflow_of(state: PoolState, contact: Contact) -> Overflow | None:
     """The rule by which the contact goes on next: the one that held when it came, else the first of those for who has waited."""
+    if contact.callback is not None:
+        return None
     rules = state.queues[contact.queue].overflow if contact.queue in state.queues else ()
     if 0 < contact.overflow <= len(rules):
         rule = rules[contact.overflow - 1]
-        if rule.when != "waited" and _is_possible(state, rule, contact.queue, contact.left_queues):
+        if rule.when != "waited" and _is_possible(state, rule, contact.queue, contact.left_queues, contact.handle):
             return rule
     later = [rule for rule in rules if rule.when == "waited" and rule.at_least > contact.overflowed_ms]
-    possible = [rule for rule in later if _is_possible(state, rule, contact.queue, contact.left_queues)]
+    possible = [rule for rule in later if _is_possible(state, rule, contact.queue, contact.left_queues, contact.handle)]
     return min(possible, key=lambda rule: rule.at_least, default=None)
 
 
@@ -232,7 +247,9 @@ def _overflow_ms(state: PoolState, contact: Contact, rule: Overflow) -> int:
     return _open_time_later(calendar, contact.overflow_from_ms, rule.at_least)
 
 
-def held_rule(state: PoolState, queue: QueueConfiguration, channel: str, left: tuple[str, ...], now_ms: int) -> int:
+def held_rule(
+    state: PoolState, queue: QueueConfiguration, channel: str, left: tuple[str, ...], handle: str, now_ms: int
+) -> int:
     """The number of the first rule that holds for a contact that comes to this queue now."""
     calendar = state.calendars.get(queue.hours or "")
     waiting = sum(contact.state == "queued" and contact.queue == queue.id for contact in state.contacts.values())
@@ -241,7 +258,7 @@ def held_rule(state: PoolState, queue: QueueConfiguration, channel: str, left: t
         expected_ms = expected_wait_ms(state, queue.id, channel)
         long = expected_ms is not None and expected_ms >= rule.at_least
         holds = {"closed": closed, "waiting": waiting >= rule.at_least, "expected_wait": long}
-        if holds.get(rule.when) and _is_possible(state, rule, queue.id, left):
+        if holds.get(rule.when) and _is_possible(state, rule, queue.id, left, handle):
             return number
     return 0
 
@@ -250,7 +267,10 @@ def _overflowed(state: PoolState, contact: Contact, now_ms: int) -> PoolFact:
     rule = _overflow_of(state, contact)
     assert rule is not None
     if rule.to == "queue":
-        return _moved(state, contact, rule, now_ms)
+        moved = _moved(state, contact, rule.target or "", "overflow", now_ms)
+        return replace(moved, when=rule.when, at_least=rule.at_least)
+    if rule.to == "callback":
+        return _called_back(state, contact, rule, now_ms)
     if rule.to == "end" and (contact.notified or rule.text == {}):
         return ContactCancelled(pool=state.pool, at_ms=now_ms, contact_id=contact.id, by="router", reason="overflow")
     return CustomerNotice(
@@ -266,9 +286,43 @@ def _overflowed(state: PoolState, contact: Contact, now_ms: int) -> PoolFact:
     )
 
 
-def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> ContactMoved:
+def _called_back(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> PoolFact:
+    queue = state.queues[contact.queue]
+    texts = rule.text or queue.callback.texts
+    if texts and not contact.notified:
+        return CustomerNotice(
+            pool=state.pool,
+            at_ms=now_ms,
+            contact_id=contact.id,
+            cause="callback",
+            texts=texts,
+            when=rule.when,
+            at_least=rule.at_least,
+            notice=contact.notices + 1,
+        )
+    return CallbackScheduled(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        handle=contact.handle,
+        not_before_ms=now_ms,
+        channel="voice",
+        offer_timeout_ms=_timeout_ms(state, queue, "voice"),
+        cause="overflow",
+    )
+
+
+def _timeout_ms(state: PoolState, queue: QueueConfiguration, channel_id: str) -> int:
+    channel = state.channels.get(channel_id)
+    timeout_ms = queue.offer_timeout_ms
+    if timeout_ms is None:
+        timeout_ms = 20_000 if channel is None or channel.offer_timeout_ms is None else channel.offer_timeout_ms
+    return max(1_000, timeout_ms)
+
+
+def _moved(state: PoolState, contact: Contact, target: str, cause: str, now_ms: int) -> ContactMoved:
     """It asks for what the new queue asks for, and for what went beyond its old queue or was asked for from the beginning."""
-    queue = state.queues[rule.target or ""]
+    queue = state.queues[target]
     old = state.queues[contact.queue].skills if contact.queue in state.queues else {}
     own = {skill: level for skill, level in contact.skills if skill not in old or level > max(1, min(5, old[skill]))}
     base = _highest(_highest(queue.skills, own), dict(contact.asked))
@@ -287,23 +341,19 @@ def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> C
     if queue.relax:
         calendar = None if queue.offer_when_closed else state.calendars.get(queue.hours or "")
         relax_ms = _open_time_later(calendar, now_ms, queue.relax[0].after_ms)
-    channel = state.channels.get(contact.channel)
-    timeout_ms = queue.offer_timeout_ms
-    if timeout_ms is None:
-        timeout_ms = 20_000 if channel is None or channel.offer_timeout_ms is None else channel.offer_timeout_ms
     return ContactMoved(
         pool=state.pool,
         at_ms=now_ms,
         contact_id=contact.id,
         queue=queue.id,
-        cause="overflow",
+        cause=cause,
         skills=least[0] if len(least) == 1 else base,
         alternatives=tuple(least) if len(least) > 1 else (),
-        offer_timeout_ms=max(1_000, timeout_ms),
+        offer_timeout_ms=_timeout_ms(state, queue, contact.channel),
         relax_ms=relax_ms,
-        when=rule.when,
-        at_least=rule.at_least,
-        overflow=held_rule(state, queue, contact.channel, (*contact.left_queues, contact.queue), now_ms),
+        overflow=held_rule(
+            state, queue, contact.channel, (*contact.left_queues, contact.queue), contact.handle, now_ms
+        ),
     )
 
 
@@ -426,6 +476,15 @@ def _withdrawn(state: PoolState, contact: Contact, cause: str, now_ms: int) -> O
         cause=cause,
         backoff_until_ms=now_ms + 5_000 if cause == "presence" else 0,
     )
+
+
+def _next_move(state: PoolState, now_ms: int) -> ContactMoved | None:
+    """Of the contacts that wait in a queue that is drained to another, the first."""
+    waiting = [c for c in state.contacts.values() if c.state == "queued" and state.drains.get(c.queue) is not None]
+    if not waiting:
+        return None
+    contact = min(waiting, key=lambda c: c.rank)
+    return _moved(state, contact, state.drains[contact.queue] or "", "drain", now_ms)
 
 
 def _next_flag(state: PoolState, now_ms: int) -> ContactFlagged | None:

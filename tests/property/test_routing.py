@@ -22,11 +22,13 @@ from libs.common.events.inputs import (
     AgentsSeen,
     AnyInput,
     AssignContact,
+    CallbackWish,
     CancelContact,
     ChangeContact,
     ConfigurePool,
     ContactReceived,
     CustomerLeft,
+    DrainQueue,
     EndConsult,
     ExtendCalendars,
     ExtendWrapUp,
@@ -34,6 +36,8 @@ from libs.common.events.inputs import (
     HoldContact,
     PullContact,
     RejectOffer,
+    ReportNotReached,
+    RequestCallback,
     RequeueContact,
     ResolveContact,
     SetPresence,
@@ -46,6 +50,7 @@ from libs.common.events.message import Message
 from libs.common.events.pool import (
     AgentConfiguration,
     Calendar,
+    CallbackConfiguration,
     ChannelConfiguration,
     Overflow,
     QueueConfiguration,
@@ -95,6 +100,8 @@ COMMANDS = (
     PullContact,
     StartConsult,
     EndConsult,
+    RequestCallback,
+    ReportNotReached,
 )
 
 levels = st.one_of(
@@ -118,7 +125,7 @@ an_overflow = st.builds(
     Overflow,
     when=st.sampled_from(["closed", "waiting", "expected_wait", "waited", "waited", "no such condition"]),
     at_least=st.sampled_from([-5, 1, 2, 5_000, 30_000, 61_000]),
-    to=st.sampled_from(["queue", "queue", "message", "end", "nowhere"]),
+    to=st.sampled_from(["queue", "queue", "message", "callback", "end", "nowhere"]),
     target=st.sampled_from(QUEUES),
     text=st.sampled_from([{}, {"it": "Siamo chiusi.", "en": "We are closed."}]),
 )
@@ -135,6 +142,12 @@ a_queue = st.builds(
     offer_when_closed=st.sampled_from([False, False, True]),
     target_in_open_time=st.booleans(),
     relax=st.lists(a_relaxation, max_size=3).map(tuple),
+    callback=st.builds(
+        CallbackConfiguration,
+        attempts=st.sampled_from([1, 2, 3, -1]),
+        retry_ms=st.sampled_from([0, 60_000, 600_000]),
+        texts=st.sampled_from([{}, {"it": "La richiameremo."}]),
+    ),
     overflow=st.one_of(st.just(()), st.lists(an_overflow, max_size=3).map(tuple)),
     any_of=any_of,
     prefer_last_agent_ms=st.sampled_from([0, 0, 30_000, 90_000]),
@@ -198,6 +211,12 @@ leaps_ms = st.one_of(
 )
 
 
+# At which number, after how long.
+wishes = st.tuples(
+    st.sampled_from([None, None, None, 0, 1, 2, 9]), st.sampled_from([None, 0, 5_000, 61_000, 700_000, -5_000])
+)
+
+
 class PoolHistory(RuleBasedStateMachine):
     """One live state; a copy that only folds what the live one decided; and every input, to be decided once more in the end."""
 
@@ -249,7 +268,7 @@ class PoolHistory(RuleBasedStateMachine):
         assert next_fact(self.folded, now_ms) is None
         assert state_equal(self.folded, self.state)
         for contact in self.state.contacts.values():
-            if contact.state is ContactState.QUEUED:
+            if contact.state in {ContactState.QUEUED, ContactState.SCHEDULED}:
                 assert explain_waiting(self.state, contact.id, now_ms).standing.candidates == ()
 
     def check_explained(self, offer: OfferMade) -> None:
@@ -358,6 +377,7 @@ class PoolHistory(RuleBasedStateMachine):
         skills=st.dictionaries(st.sampled_from((*SKILLS, "rare")), st.integers(-1, 7), max_size=2),
         any_of=any_of,
         preferred=st.sampled_from([None, None, None, *AGENTS[:3], "nobody"]),
+        wished=wishes,
         priority=st.sampled_from([None, -99, -1, 1, 3, 99]),
         age_ms=st.sampled_from([None, 0, 5_000, 10**9, -5_000]),
         leap_ms=leaps_ms,
@@ -375,6 +395,7 @@ class PoolHistory(RuleBasedStateMachine):
         again: bool,
         any_of: tuple[dict[str, int], ...] = (),
         preferred: str | None = None,
+        wished: tuple[int | None, int | None] = (None, None),
     ) -> None:
         self.numbers += 1
         message = Message(
@@ -383,7 +404,7 @@ class PoolHistory(RuleBasedStateMachine):
             account="account",
             channel=channel,
             provider_id=str(self.numbers),
-            handle=f"mailto:luca{thread % 4}@example.com",
+            handle=f"mailto:luca{thread % 4}@example.com" if thread % 2 else f"tel:+3902000{thread % 4}",
             received_ms=self.clock_ms,
             occurred_ms=None if age_ms is None else self.clock_ms - age_ms,
         )
@@ -396,6 +417,7 @@ class PoolHistory(RuleBasedStateMachine):
             priority=priority,
             any_of=any_of,
             preferred_agent=preferred,
+            callback=self.wish(*wished),
         )
         facts = self.give(event, leap_ms)
         first = facts[0]
@@ -407,6 +429,39 @@ class PoolHistory(RuleBasedStateMachine):
             assert not any(
                 isinstance(fact, ContactQueued | MessageJoined | ContactReturned) for fact in self.give(event, leap_ms)
             )
+
+    def wish(self, number: int | None, after_ms: int | None) -> CallbackWish | None:
+        """To be called at one of a few numbers, one of which is none, after so long."""
+        if number is None:
+            return None
+        not_before_ms = None if after_ms is None else self.clock_ms + after_ms
+        return CallbackWish(handle=f"tel:+3902000{number}" if number < 5 else "tel:none", not_before_ms=not_before_ms)
+
+    @precondition(lambda self: self.state.contacts)
+    @rule(
+        pick=st.integers(0, 30),
+        agent=st.sampled_from([None, None, *AGENTS, "nobody"]),
+        wished=wishes,
+        leap_ms=small_leaps_ms,
+        again=st.booleans(),
+    )
+    def call_back(
+        self, pick: int, agent: str | None, wished: tuple[int | None, int | None], leap_ms: int, again: bool
+    ) -> None:
+        """Somebody asks for a call on behalf of a customer, mostly who may."""
+        contact = self.state.contacts[sorted(self.state.contacts)[pick % len(self.state.contacts)]]
+        wish = self.wish(*wished)
+        fields: dict[str, Any] = {} if wish is None else {"handle": wish.handle, "not_before_ms": wish.not_before_ms}
+        who = agent or contact.agent_id or "anna"
+        self.command(RequestCallback, who, leap_ms, 500, again, contact_id=contact.id, **fields)
+
+    @precondition(lambda self: any(c.callback and c.state in {"active", "held"} for c in self.state.contacts.values()))
+    @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms, again=st.booleans())
+    def not_reached(self, pick: int, leap_ms: int, again: bool) -> None:
+        """Nobody answered."""
+        called = sorted(c.id for c in self.state.contacts.values() if c.callback and c.state in {"active", "held"})
+        contact = self.state.contacts[called[pick % len(called)]]
+        self.command(ReportNotReached, contact.agent_id or "", leap_ms, 500, again, contact_id=contact.id)
 
     @rule(
         count=st.integers(2, 8),
@@ -534,7 +589,8 @@ class PoolHistory(RuleBasedStateMachine):
         waiting = sorted(c.id for c in self.state.contacts.values() if c.state in {"queued", "offered", "abandoned"})
         contact = self.state.contacts[waiting[pick % len(waiting)]]
         self.give(CustomerLeft(pool=POOL, contact_id=contact.id), leap_ms)
-        assert self.state.rules.abandoned_kept_ms == 0 or self.state.contacts[contact.id].state == "abandoned"
+        left = self.state.rules.abandoned_kept_ms == 0 or self.state.contacts[contact.id].state == "abandoned"
+        assert left or contact.callback is not None
         if writes:
             number = int(contact.thread_id.removeprefix("thr_"))
             self.receive(number, "orders", "email", {}, None, None, after_ms, False)
@@ -590,6 +646,18 @@ class PoolHistory(RuleBasedStateMachine):
         elif kind is ChangeContact:
             fields |= {"queue": queue, "skills": skills, "priority": priority}
         self.command(kind, "supervisor", leap_ms, 500, again, **fields)
+
+    @rule(
+        queue=st.sampled_from([*QUEUES[:2], *QUEUES]),
+        to=st.sampled_from([None, *QUEUES[:2], *QUEUES]),
+        lift=st.sampled_from([False, False, True]),
+        leap_ms=small_leaps_ms,
+        limit=st.sampled_from([1, 500]),
+        again=st.booleans(),
+    )
+    def drain(self, queue: str, to: str | None, lift: bool, leap_ms: int, limit: int, again: bool) -> None:
+        """A supervisor lets a queue run empty, or take contacts again."""
+        self.command(DrainQueue, "supervisor", leap_ms, limit, again, queue=queue, to_queue=to, lift=lift)
 
     @precondition(lambda self: any(c.state == "queued" for c in self.state.contacts.values()))
     @rule(pick=st.integers(0, 9), agent=st.sampled_from(AGENTS), leap_ms=small_leaps_ms)

@@ -12,6 +12,9 @@ from libs.common.events.codec import decode_envelope, decode_event
 from libs.common.events.pool import Calendar
 from libs.common.events.routing import (
     CalendarsExtended,
+    CallbackDue,
+    CallbackMissed,
+    CallbackScheduled,
     ConsultStarted,
     ContactAbandoned,
     ContactAssigned,
@@ -19,12 +22,14 @@ from libs.common.events.routing import (
     ContactChanged,
     ContactHeld,
     ContactLapsed,
+    ContactMoved,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
     ContactReturned,
     ContactTransferred,
     ContactUnheld,
+    DrainLifted,
     InputRefused,
     MessageJoined,
     OfferExpired,
@@ -34,6 +39,7 @@ from libs.common.events.routing import (
     PoolConfigured,
     PoolFact,
     PresenceChanged,
+    QueueDrained,
     WrapUpStarted,
 )
 from libs.common.log.fence import Fence
@@ -57,6 +63,8 @@ class Contact:
     frees_room: bool = False
     transfers: int = 0
     resumable_until_ms: int = 0
+    not_before_ms: int = 0
+    attempts: int = 0
     barred: dict[str, int] = field(default_factory=dict)
 
 
@@ -74,6 +82,7 @@ class PoolHistory:
     messages: Counter[str] = field(default_factory=Counter)
     commands: Counter[str] = field(default_factory=Counter)
     offers: dict[str, str] = field(default_factory=dict)
+    drains: dict[str, str | None] = field(default_factory=dict)
 
     def load(self, agent: str, channel: str) -> int:
         """What the agent has in hand on a channel, offers included."""
@@ -141,10 +150,16 @@ def _take(pool: PoolHistory, fact: PoolFact) -> None:
     if isinstance(fact, PoolConfigured):
         pool.capacity = {agent.id: agent.capacity for agent in fact.agents}
         pool.shifts = {agent.id: agent.shift for agent in fact.agents}
+        pool.drains = {name: pool.drains[name] for name in [queue.id for queue in fact.queues] if name in pool.drains}
         pool.hours = {queue.id: None if queue.offer_when_closed else queue.hours for queue in fact.queues}
         pool.calendars = {calendar.id: calendar for calendar in fact.calendars}
         for agent in fact.agents:
             pool.presence.setdefault(agent.id, "offline")
+    elif isinstance(fact, QueueDrained):
+        require(fact.to_queue not in pool.drains, f"queue {fact.queue} is drained to {fact.to_queue}, which is drained")
+        pool.drains[fact.queue] = fact.to_queue
+    elif isinstance(fact, DrainLifted):
+        del pool.drains[fact.queue]
     elif isinstance(fact, CalendarsExtended):
         pool.calendars.update((calendar.id, calendar) for calendar in fact.calendars)
     elif isinstance(fact, PresenceChanged):
@@ -152,6 +167,8 @@ def _take(pool: PoolHistory, fact: PoolFact) -> None:
     elif isinstance(fact, ContactQueued):
         _count_message(pool, fact.message_id)
         require(fact.contact_id not in pool.contacts, f"contact {fact.contact_id} is queued again")
+        drained = fact.queue in pool.drains and any(queue not in pool.drains for queue in pool.hours)
+        require(not drained, f"contact {fact.contact_id} comes to the queue {fact.queue}, which is drained")
         pool.contacts[fact.contact_id] = Contact(channel=fact.channel, queue=fact.queue)
     elif isinstance(fact, ContactReturned):
         _count_message(pool, fact.message_id)
@@ -160,7 +177,7 @@ def _take(pool: PoolHistory, fact: PoolFact) -> None:
         contact.place = "waiting"
     elif isinstance(fact, MessageJoined):
         _count_message(pool, fact.message_id)
-        _expect(pool, fact.contact_id, {"waiting", "offered", "active", "held"})
+        _expect(pool, fact.contact_id, {"waiting", "offered", "active", "held", "scheduled"})
     elif not isinstance(fact, InputRefused) and hasattr(fact, "contact_id"):
         _move(pool, fact)
 
@@ -187,7 +204,7 @@ def _move(pool: PoolHistory, fact: PoolFact) -> None:
         require(contact.offer == fact.offer_id, f"offer {fact.offer_id} ends, {contact.offer} is open")
         contact.place, contact.agent, contact.offer = "waiting", None, None
     elif isinstance(fact, ContactAssigned) and fact.offer_id is None:
-        contact = _expect(pool, fact.contact_id, {"waiting"})
+        contact = _expect(pool, fact.contact_id, {"waiting", "scheduled"})
         require(fact.agent_id in pool.capacity, f"agent {fact.agent_id} is not there")
         over = pool.load(fact.agent_id, contact.channel) >= pool.capacity[fact.agent_id].get(contact.channel, 1)
         # There are other limits than the number on the channel.
@@ -205,9 +222,9 @@ def _move(pool: PoolHistory, fact: PoolFact) -> None:
         contact = _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
         contact.place, contact.frees_room = "wrap-up", False
     elif isinstance(fact, ContactResolved):
-        contact = _expect(pool, fact.contact_id, {"waiting", "active", "held", "wrap-up"})
+        contact = _expect(pool, fact.contact_id, {"waiting", "scheduled", "active", "held", "wrap-up"})
         require(
-            contact.place == "waiting" or contact.agent == fact.agent_id,
+            contact.place in {"waiting", "scheduled"} or contact.agent == fact.agent_id,
             f"contact {fact.contact_id} is with {contact.agent}, not {fact.agent_id}",
         )
         contact.place, contact.frees_room = "over", False
@@ -217,6 +234,36 @@ def _move(pool: PoolHistory, fact: PoolFact) -> None:
 
 def _handle(pool: PoolHistory, fact: PoolFact) -> None:
     """What is done with contacts besides answering and resolving them."""
+    if isinstance(fact, ContactMoved):
+        contact = _expect(pool, fact.contact_id, {"waiting"})
+        require(
+            fact.cause != "drain" or pool.drains.get(contact.queue) == fact.queue,
+            f"contact {fact.contact_id} is moved from {contact.queue} to {fact.queue}",
+        )
+        contact.queue = fact.queue
+    elif isinstance(fact, CallbackScheduled):
+        contact = _expect(pool, fact.contact_id, {"waiting", "scheduled", "active", "held"})
+        require(
+            contact.agent == fact.agent_id, f"contact {fact.contact_id} is with {contact.agent}, not {fact.agent_id}"
+        )
+        contact.place, contact.agent, contact.frees_room = "scheduled", None, False
+        contact.channel, contact.not_before_ms, contact.attempts = fact.channel, fact.not_before_ms, 0
+    elif isinstance(fact, CallbackMissed):
+        contact = _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
+        require(fact.attempts == contact.attempts + 1, f"contact {fact.contact_id} is missed {fact.attempts} times")
+        contact.place, contact.agent, contact.frees_room = "scheduled", None, False
+        contact.not_before_ms, contact.attempts = fact.not_before_ms, fact.attempts
+    elif isinstance(fact, CallbackDue):
+        contact = _expect(pool, fact.contact_id, {"scheduled"})
+        early = fact.cause == "time" and fact.at_ms < contact.not_before_ms
+        require(not early, f"contact {fact.contact_id} is due before its time")
+        contact.place = "waiting"
+    else:
+        _treat(pool, fact)
+
+
+def _treat(pool: PoolHistory, fact: PoolFact) -> None:
+    """What agents, supervisors and customers do with contacts."""
     if isinstance(fact, ContactTransferred):
         contact = _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
         require(
@@ -245,7 +292,9 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
         require(fact.target_agent_id in pool.capacity, f"agent {fact.target_agent_id} is not there")
         require(fact.target_agent_id != fact.agent_id, f"agent {fact.agent_id} consults himself")
     elif isinstance(fact, ContactChanged):
-        _expect(pool, fact.contact_id, {"waiting", "offered", "active", "held", "wrap-up"}).queue = fact.queue
+        _expect(
+            pool, fact.contact_id, {"waiting", "scheduled", "offered", "active", "held", "wrap-up"}
+        ).queue = fact.queue
     elif isinstance(fact, ContactAbandoned):
         contact = _expect(pool, fact.contact_id, {"waiting"})
         contact.place, contact.resumable_until_ms = "abandoned", fact.resumable_until_ms
@@ -254,7 +303,7 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
         require(fact.at_ms >= contact.resumable_until_ms, f"contact {fact.contact_id} lapses too early")
         contact.place = "over"
     elif isinstance(fact, ContactCancelled):
-        contact = _expect(pool, fact.contact_id, {"waiting", "active", "held"})
+        contact = _expect(pool, fact.contact_id, {"waiting", "scheduled", "active", "held"})
         require(
             contact.agent == fact.agent_id, f"contact {fact.contact_id} is with {contact.agent}, not {fact.agent_id}"
         )

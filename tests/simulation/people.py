@@ -20,14 +20,18 @@ from libs.common.events.inputs import (
     AgentsSeen,
     AnyInput,
     AssignContact,
+    CallbackWish,
     CancelContact,
     ChangeContact,
     ContactReceived,
     CustomerLeft,
+    DrainQueue,
     ExtendWrapUp,
     FinishWrapUp,
     HoldContact,
     RejectOffer,
+    ReportNotReached,
+    RequestCallback,
     RequeueContact,
     ResolveContact,
     SetPresence,
@@ -83,7 +87,7 @@ class Customers:
     def _message(self) -> ContactReceived:
         rng = self.world.rng
         self._count += 1
-        handle = f"tel:+39{self.pool}{rng.randrange(self.number)}"
+        handle = f"tel:+39333{len(self.pool)}{rng.randrange(self.number)}"
         channel = rng.choice(CHANNELS)
         account = f"{self.pool}-{channel}"
         message_id = ids.message_id(account, f"{self._count}")
@@ -105,6 +109,15 @@ class Customers:
             queue=rng.choice(self.queues) if rng.random() < 0.98 else "no-such-queue",
             skills={"italian": rng.randint(1, 3)} if rng.random() < 0.3 else {},
             priority=rng.choice((None, None, 0, 5)),
+            callback=self._wish(handle, now_ms) if rng.random() < 0.1 else None,
+        )
+
+    def _wish(self, handle: str, now_ms: int) -> CallbackWish:
+        """To be called at the own number, or at another one that some give; now, later, or at a time that is over."""
+        rng = self.world.rng
+        number = handle if rng.random() < 0.7 else f"tel:+3902{rng.randrange(3)}00"
+        return CallbackWish(
+            handle=number, not_before_ms=rng.choice((None, now_ms - 1_000, now_ms + rng.randrange(900_000)))
         )
 
     async def _deliver(self, event: ContactReceived) -> None:
@@ -119,7 +132,8 @@ class Customers:
         self.accepted[event.message.id] = None
         if rng.random() < 0.1:
             await asyncio.sleep(rng.expovariate(1 / 60))
-            await self.world.send(CustomerLeft(pool=self.pool, contact_id=event.contact_id))
+            declines = rng.random() < 0.3
+            await self.world.send(CustomerLeft(pool=self.pool, contact_id=event.contact_id, declines_callback=declines))
 
     async def _again(self, event: ContactReceived, after_s: float) -> None:
         await asyncio.sleep(after_s)
@@ -156,6 +170,30 @@ class Agents:
             status = rng.choice(("available", "available", "available", "busy", "break", "offline"))
             await self._presence(name, status)
             await asyncio.sleep(rng.uniform(60, 900) if status == "available" else rng.uniform(5, 120))
+
+    async def oversee(self) -> None:
+        """A supervisor lets queues run empty now and then, into another or none, and ends it; some of it makes no sense."""
+        rng = self._world.rng
+        while self.working and self._queues:
+            await asyncio.sleep(rng.expovariate(1 / 600))
+            queue = rng.choice(self._queues)
+            await self._drain(queue, rng.choice((None, *self._queues)), lift=False)
+            await asyncio.sleep(rng.expovariate(1 / 300))
+            if rng.random() < 0.9:
+                await self._drain(queue, None, lift=True)
+
+    async def _drain(self, queue: str, to: str | None, *, lift: bool) -> None:
+        await self._send(
+            DrainQueue(
+                pool=self._pool,
+                command_id=self._command(),
+                agent_id="supervisor",
+                supervising=True,
+                queue=queue,
+                to_queue=to,
+                lift=lift,
+            )
+        )
 
     async def sign_in(self) -> None:
         """All of them become available, and stay so."""
@@ -220,12 +258,32 @@ class Agents:
                     text="Called back.",
                 )
             )
+        if rng.random() < 0.1:
+            await self._send(
+                ReportNotReached(pool=self._pool, command_id=self._command(), agent_id=agent, contact_id=contact)
+            )
+        if rng.random() < 0.05:
+            await self._ask_for_a_call(contact, agent)
         if rng.random() < 0.3:
             await self._pass_on_or_put_aside(contact, agent)
         resolve = ResolveContact(pool=self._pool, command_id=self._command(), agent_id=agent, contact_id=contact)
         await self._send(resolve)
         if rng.random() < 0.1:
             await self._send(resolve)
+
+    async def _ask_for_a_call(self, contact: str, agent: str) -> None:
+        rng = self._world.rng
+        not_before_ms = self._world.now_ms() + rng.randrange(600_000) if rng.random() < 0.5 else None
+        await self._send(
+            RequestCallback(
+                pool=self._pool,
+                command_id=self._command(),
+                agent_id=agent,
+                contact_id=contact,
+                handle=None if rng.random() < 0.7 else f"tel:+3902{rng.randrange(3)}00",
+                not_before_ms=not_before_ms,
+            )
+        )
 
     async def _pass_on_or_put_aside(self, contact: str, agent: str) -> None:
         """Ask somebody; pass it on (and resolve it all the same, from another window), or put it aside and perhaps go on with it."""

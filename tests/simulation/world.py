@@ -253,6 +253,7 @@ class World:
             self.start(self.agents[pool].attend(), f"attendance of {pool}")
             for number in range(4):
                 self.start(self.agents[pool].live(f"{pool}-agent{number}"), f"life of {pool}-agent{number}")
+            self.start(self.agents[pool].oversee(), f"oversight of {pool}")
         if self.rng.random() < 0.5:
             self.configuration = a_world_configuration(self.rng)
         keepers = [outside(self._keep(number), f"keeper {number}") for number in self._wanted]

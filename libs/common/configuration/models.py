@@ -23,26 +23,31 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from libs.common.configuration.calendars import Holidays, SpecialDays, TimeZone, WeeklyHours
-from libs.common.configuration.durations import DURATION_PATTERN, parse_duration_ms
+from libs.common.configuration.callbacks import Callbacks
+from libs.common.configuration.duration_types import (
+    DURATION_SCHEMA,
+    MINUTE_MS,
+    DurationMs,
+    LongerDurationMs,
+    VanishMs,
+    check_duration,
+)
 from libs.common.configuration.expressions import Expression
 from libs.common.configuration.providers import provider_of
 from libs.common.events.message import Channel
 
-_SECOND_MS: Final = 1000
-_MINUTE_MS: Final = 60 * _SECOND_MS
-
 # How soon customers expect an answer, where the queue does not say.
 CHANNEL_TARGETS_MS: Final[dict[str, int]] = {
-    Channel.WEBCHAT.value: _MINUTE_MS // 2,
-    Channel.WHATSAPP.value: _MINUTE_MS // 2,
-    Channel.MESSENGER.value: _MINUTE_MS // 2,
-    Channel.INSTAGRAM.value: _MINUTE_MS // 2,
-    Channel.TELEGRAM.value: _MINUTE_MS // 2,
-    Channel.VOICE.value: 3 * _MINUTE_MS,
-    Channel.SMS.value: 15 * _MINUTE_MS,
-    Channel.EMAIL.value: 60 * _MINUTE_MS,
-    Channel.WEBFORM.value: 60 * _MINUTE_MS,
-    Channel.API.value: 60 * _MINUTE_MS,
+    Channel.WEBCHAT.value: MINUTE_MS // 2,
+    Channel.WHATSAPP.value: MINUTE_MS // 2,
+    Channel.MESSENGER.value: MINUTE_MS // 2,
+    Channel.INSTAGRAM.value: MINUTE_MS // 2,
+    Channel.TELEGRAM.value: MINUTE_MS // 2,
+    Channel.VOICE.value: 3 * MINUTE_MS,
+    Channel.SMS.value: 15 * MINUTE_MS,
+    Channel.EMAIL.value: 60 * MINUTE_MS,
+    Channel.WEBFORM.value: 60 * MINUTE_MS,
+    Channel.API.value: 60 * MINUTE_MS,
 }
 
 SKILL_LEVEL_MIN: Final = 1
@@ -61,25 +66,8 @@ WRAP_UP_MANUAL_MS: Final = -1
 FROM_FILE: Final[Mapping[str, bool]] = {"from_file": True}
 
 
-def _duration(value: object, info: Any) -> object:
-    if isinstance(value, str):
-        try:
-            return parse_duration_ms(value)
-        except ValueError as error:
-            raise PydanticCustomError("duration", str(error)) from error
-    if info.context is not None and info.context.get("from_file"):
-        raise PydanticCustomError("duration", "must be a duration such as 30s, 5m or 2h")
-    return value
-
-
-def _at_least_a_second(value: int) -> int:
-    if value < _SECOND_MS:
-        raise PydanticCustomError("duration", "must be at least 1s")
-    return value
-
-
 def _wrap_up(value: object, info: Any) -> object:
-    return WRAP_UP_MANUAL_MS if value == "manual" else _duration(value, info)
+    return WRAP_UP_MANUAL_MS if value == "manual" else check_duration(value, info)
 
 
 def _one_or_more(value: object) -> object:
@@ -98,45 +86,25 @@ def _channel_name(value: str) -> str:
     return value
 
 
-_DURATION_SCHEMA: Final = {"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "5m", "2h"]}
-
-
-def _nothing_or_a_minute(value: int) -> int:
-    if 0 < value < _MINUTE_MS:
-        raise PydanticCustomError("duration", "must be at least 1m, or 0s for never")
-    return value
-
-
 def _amount(value: object, info: Any) -> object:
     """A number of contacts as it is, a duration in milliseconds; which of the two it must be depends on what it is for."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return _duration(value, info)
+    return check_duration(value, info)
 
 
 OVERFLOWS_MAX: Final = 20
-DurationMs = Annotated[int, BeforeValidator(_duration), Field(ge=0), WithJsonSchema(_DURATION_SCHEMA)]
-LongerDurationMs = Annotated[
-    int, BeforeValidator(_duration), AfterValidator(_at_least_a_second), WithJsonSchema(_DURATION_SCHEMA)
-]
 WrapUpMs = Annotated[
     int,
     BeforeValidator(_wrap_up),
     Field(ge=WRAP_UP_MANUAL_MS),
-    WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"type": "string", "const": "manual"}]}),
+    WithJsonSchema({"anyOf": [DURATION_SCHEMA, {"type": "string", "const": "manual"}]}),
 ]
 Amount = Annotated[
     int,
     BeforeValidator(_amount),
     Field(ge=1),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, _DURATION_SCHEMA]}),
-]
-VanishMs = Annotated[
-    int,
-    BeforeValidator(_duration),
-    AfterValidator(_nothing_or_a_minute),
-    Field(ge=0),
-    WithJsonSchema(_DURATION_SCHEMA),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, DURATION_SCHEMA]}),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
@@ -215,9 +183,9 @@ class Routing(_Part):
     flag_after_declines: Annotated[int, Field(strict=True, ge=0, le=DECLINES_MAX)] = 3
     offers_open_max: Room = 0
     transfers_max: int = Field(default=10, strict=True, ge=0, le=1000)
-    transfer_back_ms: DurationMs = Field(default=5 * _MINUTE_MS, alias="transfer_back")
-    abandoned_kept_ms: DurationMs = Field(default=15 * _MINUTE_MS, alias="abandoned_kept")
-    vanish_after_ms: VanishMs = Field(default=2 * _MINUTE_MS, alias="vanish_after")
+    transfer_back_ms: DurationMs = Field(default=5 * MINUTE_MS, alias="transfer_back")
+    abandoned_kept_ms: DurationMs = Field(default=15 * MINUTE_MS, alias="abandoned_kept")
+    vanish_after_ms: VanishMs = Field(default=2 * MINUTE_MS, alias="vanish_after")
 
 
 class Calendar(_Part):
@@ -233,7 +201,7 @@ class Pool(_Part):
     """Queues and agents that are decided together. `channels`: what is particular to some of them.
 
     A pool without `hours` is always open. `holidays` are closed, days in `special` have their own hours; both go for the hours of the
-    pool and those that its queues write themselves.
+    pool and those that its queues write themselves. `callback`: how customers are called back, where their queue does not say.
     """
 
     timezone: TimeZone = "UTC"
@@ -242,6 +210,7 @@ class Pool(_Part):
     special: SpecialDays = {}
     channels: dict[ChannelName, PoolChannel] = {}
     routing: Routing = Routing()
+    callback: Callbacks = Callbacks()
 
 
 class Relaxation(_Part):
@@ -270,7 +239,7 @@ class Queue(_Part):
     `prefer_last_agent_ms` a contact is kept for the agent who had the customer's last one. `hours` None: the pool's. While the queue is
     closed its contacts wait and are offered to nobody, unless `offer_when_closed`. `pull`: agents may also take a waiting
     contact by themselves. `relax`: the steps in which those who wait ask for less. `overflow`: where they go instead; the first
-    that holds counts.
+    that holds counts. `callback` None: the pool's.
     """
 
     pool: Name
@@ -288,6 +257,7 @@ class Queue(_Part):
     any_of: AnyOf = ()
     prefer_last_agent_ms: DurationMs = Field(default=0, alias="prefer_last_agent")
     pull: Flag = False
+    callback: Callbacks | None = None
 
 
 class Account(_Part):
@@ -365,12 +335,12 @@ class Followup(_Part):
     short texts, who waits for `tell_wait_from` or longer is told so at once.
     """
 
-    delay_ms: DurationMs = Field(default=30 * _MINUTE_MS, alias="delay")
+    delay_ms: DurationMs = Field(default=30 * MINUTE_MS, alias="delay")
     sender: Text | None = Field(default=None, alias="from")
     reply_to: Text | None = None
     acknowledge: Flag = True
     tell_wait: Flag = False
-    tell_wait_from_ms: DurationMs = Field(default=_MINUTE_MS, alias="tell_wait_from")
+    tell_wait_from_ms: DurationMs = Field(default=MINUTE_MS, alias="tell_wait_from")
     languages: Languages = ("it", "en")
 
 

@@ -16,7 +16,7 @@ from libs.common.configuration.problems import Found, suggest
 ALWAYS: Final = "always"
 _DURATIONS: Final = frozenset({"expected_wait", "waited"})
 _WHENS: Final = frozenset({"closed", "waiting", *_DURATIONS})
-_TOLD: Final = frozenset({"message", "end"})
+_TOLD: Final = frozenset({"callback", "message", "end"})
 _TARGETED: Final = frozenset({"queue", "pool"})
 
 
@@ -64,8 +64,6 @@ def _check_rule(parts: Overflowing, path: Path, name: str, rule: Mapping[str, An
         if closes in (None, ALWAYS):
             message = "never holds: neither the queue nor its pool has hours"
             yield Found(path=(*path, "when"), message=message, warning=True)
-    if to == "callback":
-        yield Found(path=(*path, "to"), message="callbacks cannot be overflowed to yet")
     if to == "pool":
         yield Found(path=(*path, "to"), message="contacts cannot overflow to another pool yet")
     yield from _check_text(path, to, rule)

@@ -18,11 +18,19 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
     pool: str
 
 
+class CallbackWish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The customer wants to be called at `handle` (`tel:` and a number by E.164), not before `not_before_ms`; None: as soon as may be."""
+
+    handle: str
+    not_before_ms: int | None = None
+
+
 class ContactReceived(Input, frozen=True, kw_only=True, tag="centralino.contact.received.v1"):
     """A customer's message, classified. It opens the contact `contact_id` unless its thread has an open one, which it joins.
 
     `skills` are minimum levels (1 to 5) that the classification or the integration asks for, on top of the queue's own; besides, where
     `any_of` is not empty, all of at least one of these. `preferred_agent`: who is to be offered it first, if he can be.
+    `callback`: the customer does not wait for an answer here, but for a call.
     """
 
     message: Message
@@ -33,6 +41,7 @@ class ContactReceived(Input, frozen=True, kw_only=True, tag="centralino.contact.
     rule: int | None = None
     any_of: tuple[dict[str, int], ...] = ()
     preferred_agent: str | None = None
+    callback: CallbackWish | None = None
 
 
 class Command(Input, frozen=True, kw_only=True):
@@ -147,6 +156,32 @@ class CancelContact(Command, frozen=True, kw_only=True, tag="centralino.contact.
     reason: str | None = None
 
 
+class DrainQueue(Command, frozen=True, kw_only=True, tag="centralino.queue.drain.v1"):
+    """A supervisor lets a queue run empty: new contacts go to `to_queue` (None: to the pool's default queue), and what waits in it goes to
+    `to_queue` too (None: stays and is worked off). `lift`: it takes contacts again.
+    """
+
+    queue: str
+    to_queue: str | None = None
+    lift: bool = False
+
+
+class RequestCallback(Command, frozen=True, kw_only=True, tag="centralino.callback.request.v1"):
+    """The customer is to be called back, at `handle` (None: at the number that the contact came from), not before `not_before_ms` (None: as
+    soon as possible). For a contact that waits or that the agent has in hand.
+    """
+
+    contact_id: str
+    handle: str | None = None
+    not_before_ms: int | None = None
+
+
+class ReportNotReached(Command, frozen=True, kw_only=True, tag="centralino.callback.report-not-reached.v1"):
+    """The agent called the customer of a callback, who did not answer."""
+
+    contact_id: str
+
+
 class PullContact(Command, frozen=True, kw_only=True, tag="centralino.contact.pull.v1"):
     """The agent takes a waiting contact by name, out of a queue that allows it."""
 
@@ -176,9 +211,12 @@ class AddNote(Command, frozen=True, kw_only=True, tag="centralino.contact.add-no
 
 
 class CustomerLeft(Input, frozen=True, kw_only=True, tag="centralino.contact.customer-left.v1"):
-    """The customer did not wait for an answer: hung up, closed the chat. It changes nothing for a contact that an agent has."""
+    """The customer did not wait for an answer: hung up, closed the chat. It changes nothing for a contact that an agent has, nor for one
+    whose customer is to be called back, unless the customer wants no call any more (`declines_callback`).
+    """
 
     contact_id: str
+    declines_callback: bool = False
 
 
 class AgentsSeen(Input, frozen=True, kw_only=True, tag="centralino.agents.seen.v1"):
@@ -231,6 +269,9 @@ AnyInput = (
     | RequeueContact
     | ChangeContact
     | CancelContact
+    | DrainQueue
+    | RequestCallback
+    | ReportNotReached
     | PullContact
     | StartConsult
     | EndConsult

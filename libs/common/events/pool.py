@@ -47,6 +47,16 @@ class Overflow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     queue: str | None = None
 
 
+class CallbackConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How customers are called back: `attempts` to reach one, `retry_ms` after one that failed; `texts` (by language) that one is
+    told when a callback is scheduled, none: nothing.
+    """
+
+    attempts: int = 3
+    retry_ms: int = 1_800_000
+    texts: dict[str, str] = {}
+
+
 class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A queue as configured. `target_ms` None: the channel's. `skills` are minimum levels.
 
@@ -57,7 +67,7 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     `hours`: the calendar by which it is open, None: always. While it is closed its contacts wait and are offered to nobody, unless
     `offer_when_closed`. `target_in_open_time`: closed time does not count towards the target.
     `relax`: what its contacts ask for less of the longer they wait, soonest first. `overflow`: where its contacts go; the first that holds
-    counts.
+    counts. `callback`: how its customers are called back.
     """
 
     id: str
@@ -75,6 +85,7 @@ class QueueConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_default
     pull: bool = False
     relax: tuple[Relaxation, ...] = ()
     overflow: tuple[Overflow, ...] = ()
+    callback: CallbackConfiguration = CallbackConfiguration()
 
 
 class ChannelConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

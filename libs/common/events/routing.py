@@ -58,7 +58,8 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
 
     `received_ms` is the provider's time of the message, bounded. `skills` are all that is asked for, the queue's included.
     The rest is what readers need who do not read the inputs; the message's text is not repeated here. `queue_asked` is set where
-    the input named a queue that the pool does not have: the contact then waits in the pool's first one, so that it is not lost.
+    the input named a queue that the pool does not have, or one that is drained: the contact then waits in the pool's first one, or where
+    that queue is drained to, so that it is not lost.
 
     `alternatives`: where not empty, an agent fits who has all the skills of at least one of them; each is complete. Until
     `preferred_until_ms` the contact is offered to `preferred_agent` alone, unless he is not available, lacks the skills or declines it.
@@ -113,6 +114,38 @@ class ContactMoved(Fact, frozen=True, kw_only=True, tag="centralino.contact.move
     when: str | None = None
     at_least: int = 0
     overflow: int = 0
+
+
+class CallbackScheduled(Fact, frozen=True, kw_only=True, tag="centralino.callback.scheduled.v1"):
+    """The customer is to be called at `handle`, not before `not_before_ms` (`cause`: agent, customer, overflow). The contact is work on
+    `channel` from now on and waits for no agent before that time; then it has the place that it had. `agent_id`: who had it in hand, if
+    anybody. `by`: the agent who asked.
+    """
+
+    contact_id: str
+    handle: str
+    not_before_ms: int
+    channel: str
+    offer_timeout_ms: int
+    cause: str
+    agent_id: str | None = None
+    by: str | None = None
+
+
+class CallbackDue(Fact, frozen=True, kw_only=True, tag="centralino.callback.due.v1"):
+    """The contact waits for an agent who calls its customer, in the place that it had (`cause`: time, customer: who called by himself)."""
+
+    contact_id: str
+    cause: str
+
+
+class CallbackMissed(Fact, frozen=True, kw_only=True, tag="centralino.callback.missed.v1"):
+    """The agent did not reach the customer, for the `attempts`th time. It is tried again, not before `not_before_ms`."""
+
+    contact_id: str
+    agent_id: str
+    attempts: int
+    not_before_ms: int
 
 
 class ContactRelaxed(Fact, frozen=True, kw_only=True, tag="centralino.contact.relaxed.v1"):
@@ -225,8 +258,8 @@ class OfferExpired(Fact, frozen=True, kw_only=True, tag="centralino.offer.expire
 
 
 class OfferWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.offer.withdrawn.v1"):
-    """The offer was taken back (`cause`: presence, configuration, capacity, changed, supervisor, customer-left); the contact waits
-    again, in its old place.
+    """The offer was taken back (`cause`: presence, configuration, capacity, changed, supervisor, customer-left, callback); the contact
+    waits again, in its old place.
 
     An agent who left during an offer is left alone with that contact until `backoff_until_ms`, so that coming and going does not bring the
     same offer again and again.
@@ -437,6 +470,24 @@ class PresenceConfirmed(Fact, frozen=True, kw_only=True, tag="centralino.agents.
     everybody: bool = False
 
 
+class QueueDrained(Fact, frozen=True, kw_only=True, tag="centralino.queue.drained.v1"):
+    """The queue is let run empty, until that is lifted: new contacts go to `to_queue`, and those that wait in it are moved there one by
+    one. None: new contacts go to the pool's default queue (its first, or the first that is not drained), and those that wait are worked
+    off.
+    """
+
+    queue: str
+    by: str
+    to_queue: str | None = None
+
+
+class DrainLifted(Fact, frozen=True, kw_only=True, tag="centralino.queue.drain-lifted.v1"):
+    """The queue takes contacts again. What was moved elsewhere stays there."""
+
+    queue: str
+    by: str
+
+
 class NoteAdded(Fact, frozen=True, kw_only=True, tag="centralino.contact.note-added.v1"):
     """An internal note was put on the contact; its text is in the input of the same command."""
 
@@ -463,6 +514,9 @@ PoolFact = (
     | WaitExpected
     | ContactMoved
     | QueuePaced
+    | CallbackScheduled
+    | CallbackDue
+    | CallbackMissed
     | CustomerNotice
     | MessageJoined
     | OfferMade
@@ -487,6 +541,8 @@ PoolFact = (
     | ContactResolved
     | PresenceChanged
     | PresenceConfirmed
+    | QueueDrained
+    | DrainLifted
     | NoteAdded
     | InputRefused
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 # What the columns of `agent_contacts.state` may hold. `abandoned` and `cancelled` end a contact without an agent's work.
-OPEN_STATES = ("queued", "offered", "active", "held", "wrap_up")
+OPEN_STATES = ("queued", "scheduled", "offered", "active", "held", "wrap_up")
 AGENT_STATES = ("active", "held", "wrap_up")
 
 
@@ -31,6 +31,9 @@ class QueueRow:
     step_us: int | None = None
     patience_us: int | None = None
     opens_ms: int | None = None
+    # Whether it is let run empty, and into which queue, if into any.
+    drained: bool = False
+    draining_to: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,6 +95,10 @@ class ContactRow:
     alternatives: list[dict[str, int]] | None = None
     # Why somebody should look at it (`reason`, and how many `agents` are behind it); stays once it was said.
     flag: dict[str, Any] | None = None
+    # How the customer is called back: `handle`, `not_before_ms`, `attempts`; None: the contact is no callback.
+    callback: dict[str, Any] | None = None
+    # Whether it became one before anybody had answered: the customer waited for a call.
+    called_back: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

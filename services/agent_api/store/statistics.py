@@ -23,7 +23,8 @@ Grouping = Literal["queue", "channel", "agent"]
 @dataclass(slots=True, kw_only=True)
 class AnswerCounts:
     """Contacts received in some time. `overdue` are those that are not answered and past their due time, `abandoned` those whose customer
-    left before an agent had them and has not come back, `cancelled` those that were ended without an answer.
+    left before an agent had them and has not come back, `cancelled` those that were ended without an answer. `callbacks`:
+    those whose customers waited for a call; they count as received and are neither answered nor overdue.
     """
 
     received: int = 0
@@ -32,6 +33,7 @@ class AnswerCounts:
     overdue: int = 0
     abandoned: int = 0
     cancelled: int = 0
+    callbacks: int = 0
     mean_wait_ms: int | None = None
 
     @property
@@ -51,10 +53,11 @@ async def count_answers(
         "channel": columns.channel,
         "agent": sa.func.coalesce(columns.answered_by, ""),
     }[by]
-    answered = columns.answered_ms.is_not(None)
+    waits_here = columns.called_back.is_(sa.false())
+    answered = sa.and_(columns.answered_ms.is_not(None), waits_here)
     within = sa.and_(answered, columns.answered_ms <= columns.due_ms)
     waiting = columns.state.in_(("queued", "offered"))
-    overdue = sa.and_(columns.answered_ms.is_(None), waiting, columns.due_ms < now_ms)
+    overdue = sa.and_(columns.answered_ms.is_(None), waiting, waits_here, columns.due_ms < now_ms)
     query = (
         sa.select(
             columns.pool,
@@ -65,7 +68,8 @@ async def count_answers(
             _count_where(overdue).label("overdue"),
             _count_where(columns.state == "abandoned").label("abandoned"),
             _count_where(columns.state == "cancelled").label("cancelled"),
-            sa.func.avg(columns.answered_ms - columns.received_ms).label("mean_wait_ms"),
+            _count_where(columns.called_back).label("callbacks"),
+            sa.func.avg(sa.case((waits_here, columns.answered_ms - columns.received_ms))).label("mean_wait_ms"),
         )
         .where(columns.received_ms >= from_ms, columns.received_ms < to_ms)
         .group_by(columns.pool, group)
@@ -81,6 +85,7 @@ async def count_answers(
             overdue=row.overdue,
             abandoned=row.abandoned,
             cancelled=row.cancelled,
+            callbacks=row.callbacks,
             mean_wait_ms=None if row.mean_wait_ms is None else max(0, round(row.mean_wait_ms)),
         )
         for row in await connection.execute(query)

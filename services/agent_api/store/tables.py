@@ -128,6 +128,8 @@ queues = sa.Table(
     _ms("step_us", optional=True),
     _ms("patience_us", optional=True),
     _ms("opens_ms", optional=True),
+    _flag("drained"),
+    _id("draining_to", optional=True),
 )
 
 agents = sa.Table(
@@ -184,6 +186,8 @@ contacts = sa.Table(
     _json("alternatives", optional=True),
     # Why somebody should look at it, see `ContactRow`.
     _json("flag", optional=True),
+    _json("callback", optional=True),
+    _flag("called_back"),
     sa.Index("agent_contacts_order", "received_ms", "contact_id"),
     sa.Index("agent_contacts_pool", "pool", "state", "queue"),
     sa.Index("agent_contacts_agent", "agent_id", "state"),

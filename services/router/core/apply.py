@@ -13,6 +13,9 @@ from typing import Any, Final
 from libs.common.events.routing import (
     CalendarsExtended,
     CalendarTurned,
+    CallbackDue,
+    CallbackMissed,
+    CallbackScheduled,
     ConsultEnded,
     ConsultStarted,
     ContactAbandoned,
@@ -31,6 +34,7 @@ from libs.common.events.routing import (
     ContactTransferred,
     ContactUnheld,
     CustomerNotice,
+    DrainLifted,
     InputRefused,
     MessageJoined,
     NoteAdded,
@@ -42,11 +46,13 @@ from libs.common.events.routing import (
     PoolFact,
     PresenceChanged,
     PresenceConfirmed,
+    QueueDrained,
     QueuePaced,
     WaitExpected,
     WrapUpExtended,
     WrapUpStarted,
 )
+from services.router.core.apply_callbacks import fold_due, fold_miss, fold_schedule
 from services.router.core.apply_contacts import (
     fold_abandon,
     fold_cancel,
@@ -74,7 +80,9 @@ from services.router.core.apply_pool import (
     fold_change_presence,
     fold_configure,
     fold_confirm_presence,
+    fold_drain,
     fold_extend_calendars,
+    fold_lift_drain,
     fold_turn_calendar,
     note_seen,
 )
@@ -120,6 +128,9 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     ContactQueued: fold_queue,
     ContactRelaxed: fold_relax,
     WaitExpected: fold_tell,
+    CallbackScheduled: fold_schedule,
+    CallbackDue: fold_due,
+    CallbackMissed: fold_miss,
     ContactMoved: fold_move,
     CustomerNotice: fold_notice,
     QueuePaced: fold_paced,
@@ -146,6 +157,8 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     ContactResolved: fold_resolve,
     PresenceChanged: fold_change_presence,
     PresenceConfirmed: fold_confirm_presence,
+    QueueDrained: fold_drain,
+    DrainLifted: fold_lift_drain,
     NoteAdded: _leave,
     InputRefused: _leave,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from libs.common.events.routing import (
+    CallbackMissed,
+    CallbackScheduled,
     ConsultEnded,
     ConsultStarted,
     ContactAbandoned,
@@ -112,14 +114,14 @@ def fold_tell(state: PoolState, fact: WaitExpected) -> None:
 def fold_requeue(state: PoolState, fact: ContactRequeued) -> None:
     """An agent's contact waits again."""
     contact = contact_of(state, fact, fact.agent_id)
-    release(state, contact, _waiting(state, contact, fact, fact.agent_id), fact.at_ms)
+    release(state, contact, waiting_again(state, contact, fact, fact.agent_id, fact.barred_until_ms), fact.at_ms)
 
 
 def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
     """An agent's contact waits again, for others."""
     contact = contact_of(state, fact, fact.agent_id)
     at_ms = max(state.now_ms, fact.at_ms)
-    waiting = _waiting(state, contact, fact, fact.barred_agent_id)
+    waiting = waiting_again(state, contact, fact, fact.barred_agent_id, fact.barred_until_ms)
     waiting = replace(
         waiting,
         # Whom it is passed on to may have declined it before; now he is asked by name.
@@ -139,13 +141,17 @@ def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
     release(state, contact, waiting, fact.at_ms)
 
 
-def _waiting(
-    state: PoolState, contact: Contact, fact: ContactRequeued | ContactTransferred, barred_agent_id: str | None
+def waiting_again(
+    state: PoolState,
+    contact: Contact,
+    fact: ContactRequeued | ContactTransferred | CallbackScheduled | CallbackMissed,
+    barred_agent_id: str | None = None,
+    barred_until_ms: int = 0,
 ) -> Contact:
     """The contact back in the queue, without whoever had it for a while. It begins to wait anew."""
     declines = contact.declines
-    if barred_agent_id is not None and fact.barred_until_ms:
-        declines = with_decline(declines, barred_agent_id, fact.barred_until_ms, 0)
+    if barred_agent_id is not None and barred_until_ms:
+        declines = with_decline(declines, barred_agent_id, barred_until_ms, 0)
     return replace(
         contact,
         state=ContactState.QUEUED,
@@ -260,7 +266,7 @@ def fold_extend(state: PoolState, fact: WrapUpExtended) -> None:
 def fold_resolve(state: PoolState, fact: ContactResolved) -> None:
     """The contact leaves the pool. One that waited is resolved by somebody who did not have it."""
     known = state.contacts.get(fact.contact_id)
-    waits = known is not None and known.state is ContactState.QUEUED
+    waits = known is not None and known.state in {ContactState.QUEUED, ContactState.SCHEDULED}
     contact = contact_of(state, fact, None if waits else fact.agent_id)
     release(state, contact, None, fact.at_ms)
     state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))

@@ -86,7 +86,7 @@ def _forget_offer(state: PoolState, offer_id: str, agent_id: str, outcome: Offer
 def fold_assign(state: PoolState, fact: ContactAssigned) -> None:
     """The agent has the contact: he accepted it, or was given it while it waited."""
     known = state.contacts.get(fact.contact_id)
-    waits = known is not None and known.state is ContactState.QUEUED
+    waits = known is not None and known.state in {ContactState.QUEUED, ContactState.SCHEDULED}
     contact = contact_of(state, fact, None if waits else fact.agent_id)
     if contact.offer_id != fact.offer_id:
         raise IllegalFactError(f"contact {contact.id} assigned by offer {fact.offer_id}, not {contact.offer_id}")

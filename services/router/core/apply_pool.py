@@ -7,13 +7,16 @@ from msgspec.structs import replace
 from libs.common.events.routing import (
     CalendarsExtended,
     CalendarTurned,
+    DrainLifted,
     PoolConfigured,
     PresenceChanged,
     PresenceConfirmed,
+    QueueDrained,
 )
 from services.router.core.apply_shared import agent_of, drop_removed, is_gone
 from services.router.core.entities import Agent, CalendarState, Presence
-from services.router.core.model import PoolState, rebuild_index
+from services.router.core.model import PoolState, moves_of, rebuild_index
+from services.router.core.moving import moving_now
 from services.router.core.overflow_times import push_overflow
 from services.router.core.transitions import IllegalFactError
 
@@ -42,6 +45,10 @@ def fold_configure(state: PoolState, fact: PoolConfigured) -> None:
             agents[agent.id] = replace(agent, removed=True)
     state.version = fact.version
     state.queues = {queue.id: queue for queue in fact.queues}
+    # A queue that is no more is drained no more, and what was drained to it is worked off.
+    state.drains = {
+        queue: to if to in state.queues else None for queue, to in state.drains.items() if queue in state.queues
+    }
     state.channels = {channel.id: channel for channel in fact.channels}
     targets = {channel.id: channel.target_ms for channel in fact.channels if channel.target_ms is not None}
     state.channel_targets_ms = {**fact.channel_targets_ms, **targets}
@@ -102,6 +109,32 @@ def _show_turned(state: PoolState, calendar: CalendarState) -> None:
     for agent_id in index.shifts.get(calendar.id, ()):
         index.place_agent(state.agents[agent_id], index.rooms)
     index.add_calendar(calendar)
+
+
+def fold_drain(state: PoolState, fact: QueueDrained) -> None:
+    """A queue runs empty."""
+    target = fact.to_queue
+    if fact.queue not in state.queues or (target is not None and target not in state.queues):
+        raise IllegalFactError(f"queue {fact.queue} or {target} is not there")
+    if target == fact.queue or (target is not None and target in state.drains):
+        raise IllegalFactError(f"queue {fact.queue} is drained to {target}, which is drained itself")
+    if fact.queue in [to for queue, to in state.drains.items() if queue != fact.queue]:
+        raise IllegalFactError(f"queue {fact.queue} takes what another is drained of")
+    state.drains[fact.queue] = target
+    _move_anew(state)
+
+
+def fold_lift_drain(state: PoolState, fact: DrainLifted) -> None:
+    """A queue takes contacts again."""
+    if fact.queue not in state.drains:
+        raise IllegalFactError(f"queue {fact.queue} is not drained")
+    del state.drains[fact.queue]
+    _move_anew(state)
+
+
+def _move_anew(state: PoolState) -> None:
+    index = state.index
+    index.moving = moving_now(moves_of(state), index.waiting.by_contact, state.contacts)
 
 
 def fold_change_presence(state: PoolState, fact: PresenceChanged) -> None:

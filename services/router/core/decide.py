@@ -20,6 +20,7 @@ from libs.common.events.inputs import (
     ConfigurePool,
     ContactReceived,
     CustomerLeft,
+    DrainQueue,
     EndConsult,
     ExtendCalendars,
     ExtendWrapUp,
@@ -27,6 +28,8 @@ from libs.common.events.inputs import (
     HoldContact,
     PullContact,
     RejectOffer,
+    ReportNotReached,
+    RequestCallback,
     RequeueContact,
     ResolveContact,
     SetPresence,
@@ -36,6 +39,7 @@ from libs.common.events.inputs import (
     UnholdContact,
 )
 from libs.common.events.routing import PoolFact
+from services.router.core.decide_callbacks import report_not_reached, request_callback
 from services.router.core.decide_commands import (
     add_note,
     confirm_presence,
@@ -50,6 +54,7 @@ from services.router.core.decide_offers import accept_offer, pull_contact, rejec
 from services.router.core.decide_pool import configure_pool, extend_calendars
 from services.router.core.decide_supervision import assign_contact, cancel_contact, change_contact, requeue_contact
 from services.router.core.decide_transfer import hold_contact, transfer_contact, unhold_contact
+from services.router.core.drains import drain_queue
 from services.router.core.model import PoolState
 
 
@@ -76,6 +81,9 @@ _DECISIONS: Final[dict[type, Callable[[PoolState, Any, int], list[PoolFact]]]] =
     RequeueContact: requeue_contact,
     ChangeContact: change_contact,
     CancelContact: cancel_contact,
+    DrainQueue: drain_queue,
+    RequestCallback: request_callback,
+    ReportNotReached: report_not_reached,
     AddNote: add_note,
     AgentsSeen: confirm_presence,
     TimeAdvanced: _advance_time,

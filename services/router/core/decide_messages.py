@@ -11,6 +11,7 @@ from libs.common.events.message import Message
 from libs.common.events.pool import QueueConfiguration
 from libs.common.events.routing import (
     ContactAbandoned,
+    ContactCancelled,
     ContactLapsed,
     ContactQueued,
     ContactReturned,
@@ -18,7 +19,16 @@ from libs.common.events.routing import (
     PoolFact,
 )
 from services.router.core import limits, policies
+from services.router.core.callbacks import (
+    CALLBACK_DECLINED,
+    CAUSE_CUSTOMER,
+    callback_of_new,
+    open_callback,
+)
+from services.router.core.decide_callbacks import callback_of_joined
+from services.router.core.drains import accepting_queue
 from services.router.core.due import withdraw_open_offer
+from services.router.core.entities import Contact
 from services.router.core.model import PoolState
 from services.router.core.overflow import arrival_overflow
 from services.router.core.refusals import RefusalReason, refuse
@@ -33,35 +43,38 @@ _FULL: Final = "The pool holds as many contacts as it may; the message was not r
 
 
 def receive_contact(state: PoolState, event: ContactReceived, now_ms: int) -> list[PoolFact]:
-    """A message that was seen before does nothing. One whose thread has an open contact (queued, offered, active or held) joins it.
+    """A message that was seen before does nothing. One whose thread has an open contact (queued, offered, active, held or scheduled)
+    joins it, and so does one from a number that is to be called back.
 
     While a contact is in wrap-up its agent has called it done: a further message opens a contact of its own. A queue that the pool does
-    not have is replaced by the pool's first one, and the fact says so; only a pool without any queue refuses.
+    not have is replaced by the pool's first one, one that is drained by where it is drained to, and the fact says so; only a pool without
+    any queue refuses.
     """
     message = event.message
     if message.id in state.messages:
         return []
-    open_contact_id = _open_contact(state, event)
+    open_contact_id = _open_contact(state, event) or open_callback(state, event)
     if open_contact_id is not None:
-        return [
-            MessageJoined(
-                pool=state.pool,
-                at_ms=now_ms,
-                contact_id=open_contact_id,
-                message_id=message.id,
-                email_message_id=message.email_message_id,
-            )
-        ]
+        joined = MessageJoined(
+            pool=state.pool,
+            at_ms=now_ms,
+            contact_id=open_contact_id,
+            message_id=message.id,
+            email_message_id=message.email_message_id,
+        )
+        return [joined, *callback_of_joined(state, event, state.contacts[open_contact_id], now_ms)]
     abandoned_id = state.index.abandoned.get(message.thread_id)
     if abandoned_id is not None:
-        if state.contacts[abandoned_id].resumable_until_ms > now_ms:
-            return [_return(state, abandoned_id, message, now_ms)]
+        abandoned = state.contacts[abandoned_id]
+        if abandoned.resumable_until_ms > now_ms:
+            back = _return(state, abandoned_id, message, now_ms)
+            return [back, *callback_of_new(state, event, abandoned_id, abandoned.queue, now_ms, abandoned.notices)]
         return [ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=abandoned_id), *_begin(state, event, now_ms)]
     return _begin(state, event, now_ms)
 
 
 def customer_left(state: PoolState, event: CustomerLeft, now_ms: int) -> list[PoolFact]:
-    """A contact that waits is abandoned. One that an agent has stays with him: he sees to it that it ends."""
+    """A contact that waits is abandoned; one that is called back is not. What an agent has stays with him: he sees to it that it ends."""
     contact = state.contacts.get(event.contact_id)
     if contact is None:
         if event.contact_id in state.resolved:
@@ -69,6 +82,8 @@ def customer_left(state: PoolState, event: CustomerLeft, now_ms: int) -> list[Po
         return [refuse(event, RefusalReason.CONTACT_UNKNOWN, _UNKNOWN, event.contact_id, now_ms)]
     if contact.state not in WAITING:
         return []
+    if contact.callback is not None:
+        return _decline_callback(state, contact, now_ms) if event.declines_callback else []
     abandoned = ContactAbandoned(
         pool=state.pool,
         at_ms=now_ms,
@@ -77,6 +92,13 @@ def customer_left(state: PoolState, event: CustomerLeft, now_ms: int) -> list[Po
         waited_ms=max(0, now_ms - contact.received_ms),
     )
     return [*withdraw_open_offer(state, contact, _LEFT, now_ms), abandoned]
+
+
+def _decline_callback(state: PoolState, contact: Contact, now_ms: int) -> list[PoolFact]:
+    cancelled = ContactCancelled(
+        pool=state.pool, at_ms=now_ms, contact_id=contact.id, by=CAUSE_CUSTOMER, reason=CALLBACK_DECLINED
+    )
+    return [*withdraw_open_offer(state, contact, _LEFT, now_ms), cancelled]
 
 
 def _return(state: PoolState, contact_id: str, message: Message, now_ms: int) -> ContactReturned:
@@ -96,9 +118,10 @@ def _begin(state: PoolState, event: ContactReceived, now_ms: int) -> list[PoolFa
         return [refuse(event, RefusalReason.QUEUE_UNKNOWN, _NO_QUEUE, message.id, now_ms)]
     if len(state.contacts) >= limits.CONTACTS_MAX:
         return [refuse(event, RefusalReason.LIMIT_REACHED, _FULL, message.id, now_ms)]
-    queue = state.queues.get(event.queue)
-    asked = None if queue is not None else event.queue
-    return [_open(state, event, queue or next(iter(state.queues.values())), asked, now_ms)]
+    queue = accepting_queue(state, state.queues.get(event.queue) or next(iter(state.queues.values())))
+    asked = None if queue.id == event.queue else event.queue
+    queued = _open(state, event, queue, asked, now_ms)
+    return [queued, *callback_of_new(state, event, queued.contact_id, queue.id, now_ms)]
 
 
 def _open_contact(state: PoolState, event: ContactReceived) -> str | None:
@@ -149,7 +172,7 @@ def _open(
         preferred_agent=preferred,
         preferred_until_ms=preferred_until_ms,
         relax_ms=relax_ms(state, queue, received_ms, 0),
-        overflow=arrival_overflow(state, queue, message.channel, now_ms),
+        overflow=arrival_overflow(state, queue, message.channel, now_ms, handle=message.handle),
         asked=policies.bounded_levels(event.skills) if event.skills else {},
         asked_any_of=event.any_of,
     )

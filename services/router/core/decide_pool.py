@@ -13,6 +13,7 @@ from libs.common.events.inputs import ConfigurePool, ExtendCalendars
 from libs.common.events.pool import (
     AgentConfiguration,
     Calendar,
+    CallbackConfiguration,
     ChannelConfiguration,
     Overflow,
     QueueConfiguration,
@@ -60,7 +61,16 @@ def _known(queue: QueueConfiguration) -> QueueConfiguration:
         queue,
         strategy=known_strategy(queue.strategy),
         relax=tuple(_bounded_step(step) for step in relax),
+        callback=_bounded_callback(queue.callback),
         overflow=tuple(_bounded_overflow(rule) for rule in queue.overflow[: limits.OVERFLOWS_MAX]),
+    )
+
+
+def _bounded_callback(callback: CallbackConfiguration) -> CallbackConfiguration:
+    return replace(
+        callback,
+        attempts=policies.bound(callback.attempts, 1, limits.CALLBACK_ATTEMPTS_MAX),
+        retry_ms=policies.bound(callback.retry_ms, limits.MINUTE_MS, limits.CALLBACK_RETRY_MAX_MS),
     )
 
 

@@ -16,6 +16,7 @@ from libs.common.events.routing import (
     PoolFact,
 )
 from services.router.core import limits, policies
+from services.router.core.drains import DRAINED, takes_none
 from services.router.core.due import CAUSE_SUPERVISOR, withdraw_open_offer
 from services.router.core.entities import Contact, Presence
 from services.router.core.model import PoolState
@@ -96,6 +97,8 @@ def change_contact(state: PoolState, event: ChangeContact, now_ms: int) -> list[
         return [_in_wrap_up(event, contact, now_ms)]
     if event.queue is not None and event.queue not in state.queues:
         return [refuse(event, RefusalReason.QUEUE_UNKNOWN, "The pool has no such queue.", event.queue, now_ms)]
+    if event.queue != contact.queue and takes_none(state, event.queue):
+        return [refuse(event, RefusalReason.QUEUE_DRAINED, DRAINED, event.queue, now_ms)]
     changed = _changed(state, event, contact, now_ms)
     if event.queue is None and event.skills is None:
         return [changed]

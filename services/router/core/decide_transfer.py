@@ -5,6 +5,7 @@ from __future__ import annotations
 from libs.common.events.inputs import HoldContact, TransferContact, UnholdContact
 from libs.common.events.routing import ContactHeld, ContactTransferred, ContactUnheld, InputRefused, PoolFact
 from services.router.core import limits, policies
+from services.router.core.drains import DRAINED, takes_none
 from services.router.core.entities import Contact
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
@@ -28,6 +29,8 @@ def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> l
     queue = state.queues.get(name)
     if queue is None and event.queue is not None:
         return [refuse(event, RefusalReason.QUEUE_UNKNOWN, "The pool has no such queue.", event.queue, now_ms)]
+    if name != contact.queue and takes_none(state, name):
+        return [refuse(event, RefusalReason.QUEUE_DRAINED, DRAINED, name, now_ms)]
     if contact.transfers >= state.rules.transfers_max:
         detail = f"A contact is passed on at most {state.rules.transfers_max} times."
         return [refuse(event, RefusalReason.TRANSFER_LIMIT, detail, contact.id, now_ms)]

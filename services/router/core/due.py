@@ -10,28 +10,22 @@ from typing import Final
 
 from libs.common.events.routing import (
     CalendarTurned,
+    CallbackDue,
     ContactLapsed,
     ContactResolved,
     OfferExpired,
     OfferWithdrawn,
     PoolFact,
 )
-from services.router.core import limits, policies
+from services.router.core import limits, policies, timer_kinds
 from services.router.core.entities import Contact
-from services.router.core.index import (
-    TIMER_ABANDONED,
-    TIMER_CALENDAR,
-    TIMER_OFFER,
-    TIMER_RELAX,
-    TIMER_WRAP_UP,
-)
 from services.router.core.model import PoolState
 from services.router.core.overflow import overflow
-from services.router.core.overflow_times import TIMER_OVERFLOW
 from services.router.core.relaxation import relax
 from services.router.core.timers import first_timer
 from services.router.core.transitions import ContactState
 
+CAUSE_TIME: Final = "time"
 CAUSE_PRESENCE: Final = "presence"
 CAUSE_SUPERVISOR: Final = "supervisor"
 
@@ -43,19 +37,21 @@ def next_due(state: PoolState, now_ms: int) -> PoolFact | None:
         if timer is None or timer[0] > now_ms:
             return None
         due_ms, kind, of_id = timer
-        if kind == TIMER_OFFER:
+        if kind == timer_kinds.OFFER:
             offer = state.offers[of_id]
             return expire_offer(state, offer.contact_id, now_ms)
-        if kind == TIMER_CALENDAR:
+        if kind == timer_kinds.CALENDAR:
             is_open = not state.calendars[of_id].open
             return CalendarTurned(pool=state.pool, at_ms=now_ms, calendar=of_id, open=is_open, since_ms=due_ms)
-        if kind == TIMER_WRAP_UP:
+        if kind == timer_kinds.WRAP_UP:
             return end_wrap_up(state.contacts[of_id], state.pool, now_ms)
-        if kind == TIMER_ABANDONED:
+        if kind == timer_kinds.ABANDONED:
             return ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=of_id)
-        if kind == TIMER_RELAX:
+        if kind == timer_kinds.CALLBACK:
+            return CallbackDue(pool=state.pool, at_ms=now_ms, contact_id=of_id, cause=CAUSE_TIME)
+        if kind == timer_kinds.RELAX:
             return relax(state, state.contacts[of_id], now_ms)
-        if kind == TIMER_OVERFLOW:
+        if kind == timer_kinds.OVERFLOW:
             return overflow(state, state.contacts[of_id], now_ms)
         heapq.heappop(state.index.timers)
         state.index.end_restriction(state.contacts[of_id], timer)

@@ -66,6 +66,14 @@ class WrapUp(msgspec.Struct, frozen=True, array_like=True, gc=False):
     follow_up: bool
 
 
+class Callback(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The customer of a contact is to be called at `handle`, not before `not_before_ms`. `attempts`: how often that failed."""
+
+    handle: str
+    not_before_ms: int
+    attempts: int = 0
+
+
 class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A contact that is not over. `skills` are what it asks for in any case, in alphabetical order; `sequence` is its arrival's number.
 
@@ -80,8 +88,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `asked`, `asked_any_of`: what is asked for whatever queue it stands in. `overflow`: the rule of its queue, counted from 1, by which it
     goes on at once, 0: none. It has waited in its queue since `overflow_from_ms`; the rules for those who have waited up to
-    `overflowed_ms` are behind it. `left_queues`: those that it does not overflow to again. `notified`: its customer knows of its end.
-    `notices`: how often he was told something by overflow.
+    `overflowed_ms` are behind it. `left_queues`: those that it does not overflow to again. `notified`: its customer knows of what comes
+    next. `notices`: how often he was told something by overflow or of a callback. `callback`: it is one.
     """
 
     id: str
@@ -122,6 +130,7 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     left_queues: tuple[str, ...] = ()
     notified: bool = False
     notices: int = 0
+    callback: Callback | None = None
 
     @property
     def needs(self) -> Needs:

@@ -20,6 +20,7 @@ from services.router.core.expectation import expect_wait
 from services.router.core.model import PoolState
 from services.router.core.overflow_times import overflow_due
 from services.router.core.strategies import STRATEGIES, OrderKey
+from services.router.core.transitions import ContactState
 
 # How many agents an explanation names of those who could have had the contact, and of those who could not. All are counted.
 CANDIDATES_SHOWN_MAX: Final = 50
@@ -41,6 +42,7 @@ class Obstacle(StrEnum):
     CLOSED = "closed"
     DECLINED = "declined"
     RESERVED = "reserved"
+    CALLBACK = "callback"
 
 
 class Blocker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,7 +112,8 @@ class NextOverflow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a contact waits. `ahead_in_queue`, `ahead_in_pool`: waiting contacts with an earlier rank.
+    """Why a contact waits. `ahead_in_queue`, `ahead_in_pool`: waiting contacts with an earlier rank. `drained`: its queue is worked off and
+    takes nothing new.
 
     `would_help`: for agents that lack one thing alone, that thing; the contact would be offered if it changed and no contact ahead
     took the agent first. `overflow`: what becomes of it next if it is not. `expected_wait_ms`: how long it will probably wait
@@ -130,6 +133,7 @@ class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing
     overflow: NextOverflow | None = None
     expected_wait_ms: int | None = None
+    drained: bool = False
 
 
 def explain_offer(state: PoolState, offer: OfferMade) -> OfferExplanation:
@@ -152,7 +156,7 @@ def explain_offer(state: PoolState, offer: OfferMade) -> OfferExplanation:
 
 
 def explain_waiting(state: PoolState, contact_id: str, now_ms: int) -> WaitingExplanation:
-    """Why this contact, which must be waiting, is still waiting at `now_ms`."""
+    """Why this contact, which must be waiting or scheduled, is still so at `now_ms`."""
     contact = state.contacts[contact_id]
     standing = find_standing(state, contact, now_ms)
     in_queue, in_pool = _ahead(state, contact)
@@ -169,7 +173,8 @@ def explain_waiting(state: PoolState, contact_id: str, now_ms: int) -> WaitingEx
         would_help={agent.agent_id: agent.blockers[0] for agent in standing.left_out if len(agent.blockers) == 1},
         standing=standing,
         overflow=_next_overflow(state, contact),
-        expected_wait_ms=expect_wait(state, contact)[1],
+        expected_wait_ms=expect_wait(state, contact)[1] if contact.state is ContactState.QUEUED else None,
+        drained=contact.queue in state.drains,
     )
 
 
@@ -228,7 +233,9 @@ def find_blockers(state: PoolState, contact: Contact, agent: Agent, now_ms: int)
     least: list[Blocker] = min(ways, key=len)
     blockers += least
     blockers.extend(_closed(state, Obstacle.OFF_SHIFT, agent.shift))
-    blockers.extend(_closed(state, Obstacle.CLOSED, state.index.terms.gates.get(contact.queue)))
+    blockers.extend(_closed(state, Obstacle.CLOSED, state.index.terms.gate_of(contact)))
+    if contact.state is ContactState.SCHEDULED and contact.callback is not None:
+        blockers.append(Blocker(obstacle=Obstacle.CALLBACK, until_ms=contact.callback.not_before_ms))
     desk = state.index.desks[agent.id]
     room = desk.capacity.get(contact.channel, 1)
     if desk.loads.get(contact.channel, 0) >= room:

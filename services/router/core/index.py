@@ -10,33 +10,28 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
+from services.router.core import timer_kinds
 from services.router.core.calendars import next_turn_ms
 from services.router.core.capability import Capability, as_bits
 from services.router.core.desk import Desk
 from services.router.core.entities import WATCHED, Agent, CalendarState, Contact, Offer, Presence
 from services.router.core.lines import Lines
+from services.router.core.moving import Moving
+from services.router.core.numbers import Numbers
 from services.router.core.overflow_times import push_overflow
 from services.router.core.reservations import kept_for, must_flag
 from services.router.core.sorting import SortedKeys
 from services.router.core.strategies import AgentOrder
+from services.router.core.tally import Tally
 from services.router.core.terms import Terms
+from services.router.core.timer_kinds import Timer
 from services.router.core.transitions import JOINABLE, ContactState
 from services.router.core.waiting import ClassKey, WaitingContacts
 
-Timer = tuple[int, int, str]  # due, kind, id
-
-TIMER_OFFER: Final = 0  # The id is the offer's.
-TIMER_WRAP_UP: Final = 1  # The id is the contact's.
-TIMER_BACKOFF: Final = 2  # The id is the contact's.
-TIMER_CALENDAR: Final = 3  # The id is the calendar's.
-TIMER_ONLY: Final = 4  # The id is the contact's: it is for one agent alone until then.
-TIMER_ABANDONED: Final = 5  # The id is the contact's.
-TIMER_RELAX: Final = 6  # The id is the contact's.
-
 _SLICE: Final = 256
-_NO_CALENDARS: Final[Mapping[str, CalendarState]] = {}
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class Index:
@@ -48,12 +43,14 @@ class Index:
         "_flagged",
         "abandoned",
         "calendars",
+        "callbacks",
         "capability",
         "closed",
         "desks",
         "dirty_agents",
         "dirty_classes",
         "lines",
+        "moving",
         "named",
         "now_ms",
         "off_shift",
@@ -76,7 +73,8 @@ class Index:
         offers: Iterable[Offer],
         now_ms: int,
         terms: Terms,
-        calendars: Mapping[str, CalendarState] = _NO_CALENDARS,
+        calendars: Mapping[str, CalendarState] = _NOTHING,
+        moves: Mapping[str, str] = _NOTHING,
         *,
         filled: bool = True,
     ) -> None:
@@ -89,18 +87,18 @@ class Index:
         self.shifts: Final[dict[str, dict[str, None]]] = {}  # Calendar -> the agents whose shifts it is.
         self.waiting: Final = WaitingContacts(self.capability, self.closed)
         self.desks: Final[dict[str, Desk]] = {}
-        self.orders: Final = {
-            strategy: AgentOrder(strategy, self.capability.profiles or ()) for strategy in terms.strategies
-        }
+        profiles = self.capability.profiles or ()
+        self.orders: Final = {strategy: AgentOrder(strategy, profiles) for strategy in terms.strategies}
         # Who would be available if it were his shift.
         self.off_shift: Final = {strategy: AgentOrder(strategy, ()) for strategy in terms.strategies}
         self.rooms: Final[dict[str, int]] = {}  # Channel -> available agents with room, as bits.
         self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
         self.abandoned: Final[dict[str, str]] = {}  # Thread -> the contact that its next message brings back.
+        self.callbacks: Final = Numbers()
         self.timers: Final[list[Timer]] = []  # A heap; entries that no longer hold are dropped when they come up.
         # When last heard of, and agent: who may have vanished.
         self.watched: Final[SortedKeys[tuple[int, str]]] = SortedKeys()
-        self.presences: Final[dict[str, int]] = {}
+        self.presences: Final[Tally[str]] = Tally()
         self.dirty_agents: Final[dict[str, None]] = {}
         self.dirty_classes: Final[dict[ClassKey, None]] = {}
         self._evictions: Final[list[str]] = []  # A heap of agent ids, each once.
@@ -109,6 +107,7 @@ class Index:
         self._ended: list[Timer] = []
         self.unflagged: Final[dict[str, None]] = {}  # Waiting contacts that somebody must still be told about.
         self.lines: Final = Lines(self.desks)
+        self.moving = Moving(moves)
         # Agent -> the waiting contacts that are for him alone, if he can be offered them. He need not be there.
         self.named: Final[dict[str, dict[str, Contact]]] = {}
         if filled:
@@ -132,7 +131,7 @@ class Index:
             if number % _SLICE == 0:
                 yield
         for offer in offers:
-            heapq.heappush(self.timers, (offer.expires_ms, TIMER_OFFER, offer.id))
+            heapq.heappush(self.timers, (offer.expires_ms, timer_kinds.OFFER, offer.id))
         for calendar in calendars.values():
             self.add_calendar(calendar)
         for agent in agents.values():
@@ -148,7 +147,7 @@ class Index:
         self.desks[agent.id] = desk
         if agent.shift is not None:
             self.shifts.setdefault(agent.shift, {})[agent.id] = None
-        self.presences[agent.presence] = self.presences.get(agent.presence, 0) + 1
+        self.presences.change(agent.presence, 1)
         self.place_agent(agent, self.rooms)
 
     def remove_agent(self, agent: Agent) -> None:
@@ -160,13 +159,13 @@ class Index:
             order.place(desk, present=False)
         if agent.shift is not None:
             del self.shifts[agent.shift][agent.id]
-        self._count_presence(agent.presence, -1)
+        self.presences.change(agent.presence, -1)
         self.dirty_agents.pop(agent.id, None)
 
     def change_presence(self, before: Agent, after: Agent) -> None:
         """The agent's presence or idle time changed; what he holds may have to be taken back."""
-        self._count_presence(before.presence, -1)
-        self._count_presence(after.presence, 1)
+        self.presences.change(before.presence, -1)
+        self.presences.change(after.presence, 1)
         self.place_agent(after, self.rooms)
         self.flag_eviction(after.id)
 
@@ -230,13 +229,6 @@ class Index:
             found = self.rooms[channel] = as_bits(desk.number for desk in having)
         return found
 
-    def _count_presence(self, presence: Presence, change: int) -> None:
-        count = self.presences.get(presence, 0) + change
-        if count:
-            self.presences[presence] = count
-        else:
-            del self.presences[presence]
-
     # Whoever may hold what he must not
 
     def flag_eviction(self, agent_id: str) -> None:
@@ -262,6 +254,7 @@ class Index:
             or self.unflagged
             or self.lines.untold
             or self.lines.repaced
+            or self.moving.contacts
         )
 
     # Contacts
@@ -270,12 +263,16 @@ class Index:
         """A contact, in whatever state it is."""
         if contact.state in JOINABLE:
             self.threads[contact.thread_id] = contact.id
+            self.callbacks.add(contact)
         if contact.state is ContactState.QUEUED:
             self._wait(contact)
             return
+        if contact.state is ContactState.SCHEDULED and contact.callback is not None:
+            heapq.heappush(self.timers, (contact.callback.not_before_ms, timer_kinds.CALLBACK, contact.id))
+            return
         if contact.state is ContactState.ABANDONED:
             self.abandoned[contact.thread_id] = contact.id
-            heapq.heappush(self.timers, (contact.resumable_until_ms, TIMER_ABANDONED, contact.id))
+            heapq.heappush(self.timers, (contact.resumable_until_ms, timer_kinds.ABANDONED, contact.id))
             return
         assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]
@@ -287,7 +284,7 @@ class Index:
             return
         self._place_desk(desk, (contact.channel,))
         if contact.wrap_up is not None and contact.wrap_up.until_ms:
-            heapq.heappush(self.timers, (contact.wrap_up.until_ms, TIMER_WRAP_UP, contact.id))
+            heapq.heappush(self.timers, (contact.wrap_up.until_ms, timer_kinds.WRAP_UP, contact.id))
 
     def accept_contact(self, contact: Contact) -> None:
         """A contact that was offered to its agent is his now; it was in his hands before."""
@@ -301,13 +298,14 @@ class Index:
         """The opposite of `add_contact`, for the contact as it is now. Its agent, if it had one, must then be placed."""
         if contact.state in JOINABLE:
             del self.threads[contact.thread_id]
+            self.callbacks.remove(contact)
         if contact.state is ContactState.QUEUED:
             self._stop_waiting(contact)
             return
         if contact.state is ContactState.ABANDONED:
             del self.abandoned[contact.thread_id]
+        if contact.agent_id is None:
             return
-        assert contact.agent_id is not None, "a contact that does not wait is with an agent"
         desk = self.desks[contact.agent_id]
         desk.give(contact)
         if desk.awaited:
@@ -319,18 +317,19 @@ class Index:
             excluded = tuple(sorted(decline.agent_id for decline in contact.declines if decline.until_ms > self.now_ms))
             for decline in contact.declines:
                 if decline.until_ms > self.now_ms:
-                    heapq.heappush(self.timers, (decline.until_ms, TIMER_BACKOFF, contact.id))
+                    heapq.heappush(self.timers, (decline.until_ms, timer_kinds.BACKOFF, contact.id))
             if must_flag(contact, self.terms.flag_after_declines):
                 self.unflagged[contact.id] = None
         if contact.relax_ms and contact.relaxed < self.terms.relaxations.get(contact.queue, 0):
-            heapq.heappush(self.timers, (contact.relax_ms, TIMER_RELAX, contact.id))
+            heapq.heappush(self.timers, (contact.relax_ms, timer_kinds.RELAX, contact.id))
         if contact.queue in self.terms.overflows:
             push_overflow(self.timers, contact, self.terms, self.calendars)
         only = None if contact.only_agent is None else self._only_of(contact, contact.only_agent)
-        group = self.waiting.add(contact, excluded, gate=self.terms.gates.get(contact.queue), only=only)
+        group = self.waiting.add(contact, excluded, gate=self.terms.gate_of(contact), only=only)
         if group.open:
             self.dirty_classes[group.key] = None
         self.lines.add(contact)
+        self.moving.add(contact)
 
     def tell_contact(self, contact: Contact) -> None:
         """It was said of a waiting contact that it waits; nothing else about it is different."""
@@ -343,7 +342,7 @@ class Index:
         if contact.only_until_ms <= self.now_ms:
             return None
         self.named.setdefault(agent_id, {})[contact.id] = contact
-        heapq.heappush(self.timers, (contact.only_until_ms, TIMER_ONLY, contact.id))
+        heapq.heappush(self.timers, (contact.only_until_ms, timer_kinds.ONLY, contact.id))
         return kept_for(contact, self.desks, self.capability, self.now_ms)
 
     def _wait_anew(self, contact: Contact) -> None:
@@ -358,6 +357,7 @@ class Index:
             if named.pop(contact.id, None) is not None and not named:
                 del self.named[contact.only_agent]
         self.lines.remove(contact)
+        self.moving.remove(contact)
         group = self.waiting.remove(contact)
         if not group.contacts:
             self.dirty_classes.pop(group.key, None)
@@ -366,13 +366,13 @@ class Index:
 
     def add_offer(self, offer: Offer) -> None:
         """An offer runs out some time."""
-        heapq.heappush(self.timers, (offer.expires_ms, TIMER_OFFER, offer.id))
+        heapq.heappush(self.timers, (offer.expires_ms, timer_kinds.OFFER, offer.id))
 
     def add_calendar(self, calendar: CalendarState) -> None:
         """A calendar turns some time."""
         turn_ms = next_turn_ms(calendar)
         if turn_ms is not None:
-            heapq.heappush(self.timers, (turn_ms, TIMER_CALENDAR, calendar.id))
+            heapq.heappush(self.timers, (turn_ms, timer_kinds.CALENDAR, calendar.id))
 
     def end_restriction(self, contact: Contact, timer: Timer) -> None:
         """At `timer`'s time a back-off is over, or a waiting contact is no longer for one agent alone: it moves to another class."""

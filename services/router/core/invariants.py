@@ -35,6 +35,7 @@ def check(state: PoolState, *, settled_at_ms: int | None = None) -> None:
     _check_contacts(state)
     _check_offers(state)
     _check_agents(state)
+    _check_drains(state)
     _check_windows(state)
     _check_index(state)
     if settled_at_ms is not None:
@@ -96,6 +97,10 @@ def _check_contacts(state: PoolState) -> None:
             <= limits.DECLINES_PER_CONTACT_MAX,
             f"contact {contact.id} has declines that are too many or double",
         )
+        _require(
+            contact.state is not ContactState.SCHEDULED or contact.callback is not None,
+            f"contact {contact.id} is scheduled for nothing",
+        )
         if contact.state in JOINABLE:
             _require(contact.thread_id not in threads, f"thread {contact.thread_id} has two open contacts")
             threads[contact.thread_id] = contact.id
@@ -125,6 +130,12 @@ def _check_agents(state: PoolState) -> None:
     _require(len(state.agents) == len(state.index.desks), "agents and desks are not the same number")
 
 
+def _check_drains(state: PoolState) -> None:
+    for queue, to in state.drains.items():
+        _require(queue in state.queues, f"queue {queue} is drained and not there")
+        _require(to is None or (to in state.queues and to not in state.drains), f"queue {queue} is drained to {to}")
+
+
 def _check_windows(state: PoolState) -> None:
     for window in (state.messages, state.commands, state.resolved):
         numbers = list(window.buckets)
@@ -138,6 +149,9 @@ def _check_index(state: PoolState) -> None:
     anew = build_index(state, live.now_ms)
     for name in ("presences", "threads", "abandoned", "closed", "named", "unflagged"):
         _same(name, getattr(live, name), getattr(anew, name))
+    _same("drained queues", live.moving.targets, anew.moving.targets)
+    _same("contacts to move", list(live.moving.contacts), list(anew.moving.contacts))
+    _same("numbers to call", live.callbacks.contacts, anew.callbacks.contacts)
     _same("watched agents", list(live.watched), list(anew.watched))
     _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)
     _same("orders", list(live.orders), list(anew.orders))
@@ -207,6 +221,7 @@ def _check_settled(state: PoolState, now_ms: int) -> None:
     _require(not state.index.lines.untold, f"it was not said that {list(state.index.lines.untold)} wait")
     for queue in state.paces:
         _require(paced(state, queue, now_ms) is None, f"it was not said how fast queue {queue} moves on")
+    _require(not state.index.moving.contacts, f"contacts {list(state.index.moving.contacts)} wait in drained queues")
     _require(not state.index.unflagged, f"nobody was told about {list(state.index.unflagged)}")
     _check_nothing_to_offer(state, state.contacts.values(), now_ms)
 
@@ -216,6 +231,8 @@ def _check_nothing_to_offer(state: PoolState, contacts: Iterable[Contact], now_m
     for contact in contacts:
         if contact.wrap_up is not None:
             _require(not 0 < contact.wrap_up.until_ms <= now_ms, f"the wrap-up of contact {contact.id} is over")
+        if contact.state is ContactState.SCHEDULED and contact.callback is not None:
+            _require(contact.callback.not_before_ms > now_ms, f"contact {contact.id} is to be called back")
         if contact.state is ContactState.ABANDONED:
             _require(contact.resumable_until_ms > now_ms, f"the time of abandoned contact {contact.id} is over")
         if contact.state is ContactState.QUEUED:

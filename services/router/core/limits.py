@@ -75,6 +75,11 @@ PREFER_LAST_AGENT_MAX_MS: Final = DAY_MS
 BACKOFF_MS: Final = MINUTE_MS
 BACKOFF_STEPS_MAX: Final = 10
 
+# How far ahead a callback may be asked for, how often it may be tried, and after what time at the longest.
+CALLBACK_AHEAD_MAX_MS: Final = 60 * DAY_MS
+CALLBACK_ATTEMPTS_MAX: Final = 20
+CALLBACK_RETRY_MAX_MS: Final = 7 * DAY_MS
+
 # For so long an agent who left while a contact was offered to him is left alone with it.
 PAUSE_MS: Final = 5 * SECOND_MS
 

@@ -23,7 +23,8 @@ class PoolState:
 
     `now_ms` is the time of the newest fact, `arrivals` and `offers_made` count contacts and offers since ever, `version` is that of
     the configuration in force, `heard_ms` when the agent API last told who is there.
-    `queues` stand in the order of the configuration: the first takes what names none that exists.
+    `queues` stand in the order of the configuration: the first takes what names none that exists. `drains`: the queues that are let run
+    empty, and the queue that each is drained to, if to any.
     """
 
     pool: str
@@ -37,6 +38,7 @@ class PoolState:
     rules: RoutingRules = field(default_factory=RoutingRules)
     calendars: dict[str, CalendarState] = field(default_factory=dict)
     heard_ms: int = 0
+    drains: dict[str, str | None] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     contacts: dict[str, Contact] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
@@ -67,7 +69,12 @@ def build_index(state: PoolState, now_ms: int, *, filled: bool = True) -> Index:
     """The index that goes with the rest of the state at this time. Everything in it counts as possibly unsettled."""
     terms = terms_of(state.queues, state.channels, state.rules)
     contacts, offers = state.contacts.values(), state.offers.values()
-    return Index(state.agents, contacts, offers, now_ms, terms, state.calendars, filled=filled)
+    return Index(state.agents, contacts, offers, now_ms, terms, state.calendars, moves_of(state), filled=filled)
+
+
+def moves_of(state: PoolState) -> dict[str, str]:
+    """Queue -> the queue that those are moved to who wait in it."""
+    return {queue: to for queue, to in state.drains.items() if to is not None}
 
 
 def rebuild_index(state: PoolState) -> None:

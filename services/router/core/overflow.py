@@ -18,6 +18,7 @@ from libs.common.events.pool import Overflow, QueueConfiguration
 from libs.common.events.routing import ContactCancelled, ContactMoved, CustomerNotice, PoolFact
 from services.router.core import policies
 from services.router.core.calendars import is_open_at
+from services.router.core.callbacks import CAUSE_CALLBACK, schedule_callback, settings_of
 from services.router.core.entities import Contact
 from services.router.core.expectation import expected_wait_ms
 from services.router.core.model import PoolState
@@ -31,7 +32,7 @@ ROUTER: Final = "router"
 
 
 def arrival_overflow(
-    state: PoolState, queue: QueueConfiguration, channel: str, now_ms: int, left: Collection[str] = ()
+    state: PoolState, queue: QueueConfiguration, channel: str, now_ms: int, left: Collection[str] = (), *, handle: str
 ) -> int:
     """The rule of this queue, counted from 1, by which a contact that comes to it now goes on; 0: it stays.
 
@@ -39,7 +40,11 @@ def arrival_overflow(
     """
     terms = state.index.terms
     for number, rule in enumerate(terms.overflows.get(queue.id, ()), 1):
-        if rule.when != WAITED and may_go(rule, queue.id, left, terms) and _holds(state, rule, queue, channel, now_ms):
+        if (
+            rule.when != WAITED
+            and may_go(rule, queue.id, left, terms, handle)
+            and _holds(state, rule, queue, channel, now_ms)
+        ):
             return number
     return 0
 
@@ -64,6 +69,8 @@ def overflow(state: PoolState, contact: Contact, now_ms: int) -> PoolFact:
     rule = found[1]
     if rule.to == "queue":
         return _moved(state, contact, rule, now_ms)
+    if rule.to == "callback":
+        return _called_back(state, contact, rule, now_ms)
     if rule.to == "end" and (contact.notified or not rule.text):
         return ContactCancelled(pool=state.pool, at_ms=now_ms, contact_id=contact.id, by=ROUTER, reason=CAUSE_OVERFLOW)
     return CustomerNotice(
@@ -79,10 +86,29 @@ def overflow(state: PoolState, contact: Contact, now_ms: int) -> PoolFact:
     )
 
 
+def _called_back(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> PoolFact:
+    """The customer is told first, by the words of the rule or of the queue, where there are some."""
+    texts = rule.text or settings_of(state, contact.queue).texts
+    if texts and not contact.notified:
+        return CustomerNotice(
+            pool=state.pool,
+            at_ms=now_ms,
+            contact_id=contact.id,
+            cause=CAUSE_CALLBACK,
+            texts=texts,
+            when=rule.when,
+            at_least=rule.at_least,
+            notice=contact.notices + 1,
+        )
+    scheduled = schedule_callback(state, contact, now_ms, cause=CAUSE_OVERFLOW)
+    assert scheduled is not None, "a rule to a callback is for who has a number"
+    return scheduled
+
+
 def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> ContactMoved:
     assert rule.target is not None, "a rule to a queue names it"
     queue = state.queues[rule.target]
-    skills, alternatives = _needs(contact, state.queues.get(contact.queue), queue)
+    skills, alternatives = needs_elsewhere(contact, state.queues.get(contact.queue), queue)
     return ContactMoved(
         pool=state.pool,
         at_ms=now_ms,
@@ -95,11 +121,13 @@ def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> C
         relax_ms=relax_ms(state, queue, now_ms, 0),
         when=rule.when,
         at_least=rule.at_least,
-        overflow=arrival_overflow(state, queue, contact.channel, now_ms, (*contact.left_queues, contact.queue)),
+        overflow=arrival_overflow(
+            state, queue, contact.channel, now_ms, (*contact.left_queues, contact.queue), handle=contact.handle
+        ),
     )
 
 
-def _needs(
+def needs_elsewhere(
     contact: Contact, before: QueueConfiguration | None, after: QueueConfiguration
 ) -> tuple[dict[str, int], tuple[dict[str, int], ...]]:
     """What the contact asks for in another queue: what that asks for, and what was asked for whatever queue it stood in."""

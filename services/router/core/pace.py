@@ -16,6 +16,8 @@ from msgspec.structs import replace
 
 from libs.common.events.routing import (
     CalendarTurned,
+    CallbackDue,
+    CallbackScheduled,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -161,6 +163,13 @@ def _without_oldest(counted: int) -> int:
     return counted - (counted >> _FORGET_BITS)
 
 
+def _follow_schedule(state: PoolState, before: Contact | None, now_ms: int) -> None:
+    """A contact is to be called back later: it leaves its line, though its customer does not go."""
+    assert before is not None, "the contact of a fact that could be folded was there"
+    if before.waits_ms:
+        _count(state, before.queue, now_ms)
+
+
 def _follow_leaving(state: PoolState, before: Contact | None, now_ms: int) -> None:
     """A contact is over without having come to an agent, if it waited."""
     assert before is not None, "the contact of a fact that could be folded was there"
@@ -191,6 +200,8 @@ PACED: Final[Mapping[type[Fact], Follow]] = {
     ContactTransferred: _follow_move,
     ContactChanged: _follow_move,
     ContactMoved: _follow_move,
+    CallbackScheduled: _follow_schedule,
+    CallbackDue: _follow_move,
     ContactReturned: _follow_move,
     ContactAbandoned: _follow_leaving,
     ContactCancelled: _follow_leaving,

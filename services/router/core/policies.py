@@ -28,6 +28,9 @@ _CHANNEL_TARGETS_MS: Final[dict[str, int]] = {
     "voice": 3 * limits.MINUTE_MS,
     "sms": 15 * limits.MINUTE_MS,
 }
+_NUMBER_PREFIX: Final = "tel:+"
+_DIGITS_MIN: Final = 5
+_DIGITS_MAX: Final = 15  # E.164.
 _OTHER_TARGET_MS: Final = limits.HOUR_MS
 
 
@@ -210,3 +213,21 @@ def bounded_rules(rules: RoutingRules) -> RoutingRules:
 def backoff_ms(declines: int) -> int:
     """How long an agent is not offered a contact again that he has declined or let run out `declines` times."""
     return limits.BACKOFF_MS * min(declines, limits.BACKOFF_STEPS_MAX)
+
+
+def can_be_called(handle: str) -> bool:
+    """Whether this is the handle of a number as by E.164."""
+    digits = handle.removeprefix(_NUMBER_PREFIX)
+    return (
+        handle.startswith(_NUMBER_PREFIX)
+        and digits.isascii()
+        and digits.isdecimal()
+        and digits[0] != "0"
+        and _DIGITS_MIN <= len(digits) <= _DIGITS_MAX
+    )
+
+
+def number_of(contact: Contact, handle: str | None = None) -> str | None:
+    """Where the contact's customer can be called: as asked for, as asked for before, or where the contact came from."""
+    before = "" if contact.callback is None else contact.callback.handle
+    return next((number for number in (handle or "", before, contact.handle) if can_be_called(number)), None)

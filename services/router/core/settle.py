@@ -1,8 +1,8 @@
 """Settling: what follows from the state and the time alone, up to a fixed point.
 
-First what is due, then what agents must give back, then what somebody must be told, then offers, then how long those will wait who came
-and were offered to nobody, and how fast queues move on. Each fact is applied before the next
-is found, so that settling may stop after any fact and go on later, in another process too.
+First what is due, then what agents must give back, then who must wait in another queue, then what somebody must be told, then offers, then
+how long those will wait who came and were offered to nobody, and how fast queues move on. Each fact is applied before the next is found,
+so that settling may stop after any fact and go on later, in another process too.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from libs.common.events.routing import PoolFact
 from services.router.core import limits
 from services.router.core.apply import apply
+from services.router.core.drains import next_move
 from services.router.core.due import next_due
 from services.router.core.evictions import next_eviction, next_flag
 from services.router.core.expectation import next_paced, tell_waits
@@ -33,6 +34,8 @@ def settle(state: PoolState, now_ms: int, limit: int = limits.SETTLE_FACTS_MAX) 
             index.now_ms = now_ms
             # What is given back may be overdue for something else: that comes before anything else is given back.
             fact = next_eviction(state, now_ms)
+        if fact is None:
+            fact = next_move(state, now_ms)
         if fact is None:
             break
         apply(state, fact)

@@ -64,6 +64,7 @@ class SnapshotSource:
     ended_offers: dict[int, dict[str, EndedOffer]]
     last_agents: dict[int, dict[str, str]]
     paces: dict[str, Pace]
+    drains: dict[str, str | None]
 
 
 # What a frame holds, by kind. The kinds are part of the format.
@@ -78,6 +79,7 @@ _END: Final = 7
 _CALENDARS: Final = 8
 _LAST_AGENTS: Final = 9
 _PACES: Final = 10
+_DRAINS: Final = 11
 
 _CONTENT: Final[dict[int, Any]] = {
     _HEAD: _Head,
@@ -91,6 +93,7 @@ _CONTENT: Final[dict[int, Any]] = {
     _CALENDARS: list[CalendarState],
     _LAST_AGENTS: tuple[int, dict[str, str]],
     _PACES: list[Pace],
+    _DRAINS: dict[str, str | None],
 }
 # By name, and how long each keeps its ids.
 _WINDOWS: Final = {
@@ -155,6 +158,7 @@ def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
         ended_offers=ended_offers,
         last_agents=last_agents,
         paces=paces,
+        drains=dict(state.drains),
     )
 
 
@@ -253,6 +257,8 @@ def _contents(source: SnapshotSource, *, ordered: bool) -> Iterator[tuple[int, A
     yield _HEAD, source.head
     yield from ((_QUEUES, piece) for piece in _pieces(source.queues))
     yield from ((_CALENDARS, piece) for piece in _pieces(source.calendars))
+    if source.drains:
+        yield _DRAINS, source.drains
     held: tuple[tuple[int, dict[str, Any]], ...] = (
         (_AGENTS, source.agents),
         (_CONTACTS, source.contacts),
@@ -309,6 +315,8 @@ def _take(state: PoolState, windows: dict[str, _Buckets], kind: int, content: An
         state.queues.update((queue.id, queue) for queue in content)
     elif kind == _CALENDARS:
         state.calendars.update((calendar.id, calendar) for calendar in content)
+    elif kind == _DRAINS:
+        state.drains.update(content)
     elif kind == _AGENTS:
         state.agents.update((agent.id, agent) for agent in content)
     elif kind == _CONTACTS:

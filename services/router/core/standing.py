@@ -18,7 +18,7 @@ from services.router.core.transitions import ContactState
 
 AGENT_UNKNOWN: Final = "No such agent is in the pool."
 IN_HAND: Final = frozenset({ContactState.ACTIVE, ContactState.HELD})
-WAITING: Final = frozenset({ContactState.QUEUED, ContactState.OFFERED})
+WAITING: Final = frozenset({ContactState.QUEUED, ContactState.OFFERED, ContactState.SCHEDULED})
 
 
 def is_member(state: PoolState, agent_id: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from libs.common.events.pool import ChannelConfiguration, Overflow, QueueConfiguration, RoutingRules
-from services.router.core.entities import Needs
+from services.router.core.entities import Contact, Needs
 from services.router.core.policies import asked_needs
 from services.router.core.room import RoomRules
 from services.router.core.strategies import DEFAULT_STRATEGY, known_strategy
@@ -25,7 +25,8 @@ _NO_ROOM_RULES: Final = RoomRules((), 0)
 class Terms:
     """`strategies`: those that the queues use, the first queue's first. `strategy_by_queue` names one of them for each queue.
 
-    `gates`: for queues that are offered while they are open alone, the calendar that says so. `remembers_agents`: whether any queue asks
+    `hours`: the queues' calendars; `gates`: of these those of queues that are offered while they are open alone.
+    `remembers_agents`: whether any queue asks
     who had a customer's last contact. `room`: what besides the number on each channel limits what an agent has in hand.
     `vanish_after_ms`: how long an available agent may not be heard of, 0: for ever. `relaxations`: how many times contacts of a
     queue may come to ask for less. `needs`: what each queue asks of all its contacts. `overflows`: where contacts of a queue go on to;
@@ -41,8 +42,13 @@ class Terms:
     vanish_after_ms: int = 0
     relaxations: Mapping[str, int] = field(default_factory=dict)
     needs: Mapping[str, Needs] = field(default_factory=dict)
+    hours: Mapping[str, str] = field(default_factory=dict)
     overflows: Mapping[str, tuple[Overflow, ...]] = field(default_factory=dict)
     waited: Mapping[str, tuple[Overflow, ...]] = field(default_factory=dict)
+
+    def gate_of(self, contact: Contact) -> str | None:
+        """The calendar that must be open for this contact to be offered: nobody is called back outside the queue's hours."""
+        return (self.gates if contact.callback is None else self.hours).get(contact.queue)
 
     def strategy_of(self, queue: str) -> str:
         """How an agent is chosen for a contact of this queue. One that is gone is treated as the pool's first."""
@@ -65,6 +71,7 @@ def terms_of(
             for queue in queues.values()
             if queue.hours is not None and not queue.offer_when_closed
         },
+        hours={queue.id: queue.hours for queue in queues.values() if queue.hours is not None},
         vanish_after_ms=rules.vanish_after_ms,
         relaxations={queue.id: len(queue.relax) for queue in queues.values() if queue.relax},
         needs={queue.id: _needs(queue) for queue in queues.values()},

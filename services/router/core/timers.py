@@ -7,43 +7,39 @@ from __future__ import annotations
 
 import heapq
 
+from services.router.core import timer_kinds
 from services.router.core.calendars import next_turn_ms
-from services.router.core.index import (
-    TIMER_ABANDONED,
-    TIMER_CALENDAR,
-    TIMER_OFFER,
-    TIMER_ONLY,
-    TIMER_RELAX,
-    TIMER_WRAP_UP,
-    Timer,
-)
 from services.router.core.model import PoolState
-from services.router.core.overflow_times import TIMER_OVERFLOW, overflow_due
+from services.router.core.overflow_times import overflow_due
+from services.router.core.timer_kinds import Timer
 from services.router.core.transitions import ContactState
 
 
 def _holds(state: PoolState, timer: Timer) -> bool:
     due_ms, kind, of_id = timer
-    if kind == TIMER_OFFER:
+    if kind == timer_kinds.OFFER:
         return of_id in state.offers
-    if kind == TIMER_CALENDAR:
+    if kind == timer_kinds.CALENDAR:
         calendar = state.calendars.get(of_id)
         return calendar is not None and next_turn_ms(calendar) == due_ms
     contact = state.contacts.get(of_id)
     if contact is None:
         return False
-    if kind == TIMER_WRAP_UP:
+    if kind == timer_kinds.WRAP_UP:
         return contact.wrap_up is not None and contact.wrap_up.until_ms == due_ms
-    if kind == TIMER_ABANDONED:
+    if kind == timer_kinds.ABANDONED:
         return contact.state is ContactState.ABANDONED and contact.resumable_until_ms == due_ms
+    if kind == timer_kinds.CALLBACK:
+        callback = contact.callback
+        return contact.state is ContactState.SCHEDULED and callback is not None and callback.not_before_ms == due_ms
     if contact.state is not ContactState.QUEUED:
         return False
-    if kind == TIMER_RELAX:
+    if kind == timer_kinds.RELAX:
         return contact.relax_ms == due_ms and contact.relaxed < state.index.terms.relaxations.get(contact.queue, 0)
-    if kind == TIMER_OVERFLOW:
+    if kind == timer_kinds.OVERFLOW:
         found = overflow_due(contact, state.index.terms, state.calendars)
         return found is not None and found[0] == due_ms
-    if kind == TIMER_ONLY:
+    if kind == timer_kinds.ONLY:
         named = state.index.named.get(contact.only_agent or "", {})
         return of_id in named and contact.only_until_ms == due_ms
     excluded = state.index.waiting.by_contact[of_id].excluded

@@ -2,6 +2,7 @@
 
     queued -> offered -> active -> (held) -> wrap_up -> resolved, or cancelled
     queued -> abandoned -> queued, or lapsed
+    queued, active or held -> scheduled (to be called back) -> queued
 
 A contact that the pool does not hold has the state None; one that is resolved, cancelled or lapsed leaves the pool. What the table does
 not name is illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes anything; the `decide`
@@ -15,6 +16,9 @@ from enum import StrEnum
 from typing import Final
 
 from libs.common.events.routing import (
+    CallbackDue,
+    CallbackMissed,
+    CallbackScheduled,
     ConsultEnded,
     ConsultStarted,
     ContactAbandoned,
@@ -57,6 +61,7 @@ class ContactState(StrEnum):
     CANCELLED = "cancelled"
     ABANDONED = "abandoned"
     LAPSED = "lapsed"
+    SCHEDULED = "scheduled"
 
 
 class IllegalFactError(Exception):
@@ -80,6 +85,17 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         ContactResolved: _S.RESOLVED,
         ContactCancelled: _S.CANCELLED,
         ContactAbandoned: _S.ABANDONED,
+        CallbackScheduled: _S.SCHEDULED,
+    },
+    _S.SCHEDULED: {
+        MessageJoined: _S.SCHEDULED,
+        CallbackScheduled: _S.SCHEDULED,
+        CallbackDue: _S.QUEUED,
+        CustomerNotice: _S.SCHEDULED,
+        ContactAssigned: _S.ACTIVE,
+        ContactChanged: _S.SCHEDULED,
+        ContactResolved: _S.RESOLVED,
+        ContactCancelled: _S.CANCELLED,
     },
     _S.OFFERED: {
         MessageJoined: _S.OFFERED,
@@ -100,6 +116,8 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         ContactRequeued: _S.QUEUED,
         ContactTransferred: _S.QUEUED,
         ContactCancelled: _S.CANCELLED,
+        CallbackScheduled: _S.SCHEDULED,
+        CallbackMissed: _S.SCHEDULED,
     },
     _S.HELD: {
         MessageJoined: _S.HELD,
@@ -112,6 +130,8 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         ContactRequeued: _S.QUEUED,
         ContactTransferred: _S.QUEUED,
         ContactCancelled: _S.CANCELLED,
+        CallbackScheduled: _S.SCHEDULED,
+        CallbackMissed: _S.SCHEDULED,
     },
     _S.WRAP_UP: {WrapUpExtended: _S.WRAP_UP, ContactResolved: _S.RESOLVED},
     _S.RESOLVED: {},
@@ -122,7 +142,7 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
 
 # A message on the thread of a contact in one of these states belongs to it. Once the agent has called a contact done, a further
 # message is new work and opens a contact of its own, so that somebody is given it.
-JOINABLE: Final = frozenset({_S.QUEUED, _S.OFFERED, _S.ACTIVE, _S.HELD})
+JOINABLE: Final = frozenset({_S.QUEUED, _S.OFFERED, _S.ACTIVE, _S.HELD, _S.SCHEDULED})
 
 # A contact in one of these states is an agent's. Nobody else is given it.
 WITH_AGENT: Final = frozenset({_S.OFFERED, _S.ACTIVE, _S.HELD, _S.WRAP_UP})

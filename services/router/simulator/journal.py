@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from libs.common.events.routing import (
     CalendarTurned,
+    CallbackMissed,
+    CallbackScheduled,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -164,6 +166,10 @@ class Journal:
     def _requeue(self, fact: ContactRequeued | ContactTransferred) -> None:
         self._hand_over(fact.contact_id, fact.agent_id, fact.at_ms)
 
+    def _put_off(self, fact: CallbackScheduled | CallbackMissed) -> None:
+        if fact.agent_id is not None:
+            self._hand_over(fact.contact_id, fact.agent_id, fact.at_ms)
+
     def _hand_over(self, contact_id: str, agent_id: str, at_ms: int) -> AgentTime:
         """The agent has the contact no more. One that was put aside was not counted as in hand."""
         visit = self.visits.get(contact_id)
@@ -263,6 +269,8 @@ _FOLDS: Final[dict[type, Callable[[Journal, Any], None]]] = {
     ContactAssigned: Journal._assign,
     ContactRequeued: Journal._requeue,
     ContactTransferred: Journal._requeue,
+    CallbackScheduled: Journal._put_off,
+    CallbackMissed: Journal._put_off,
     ContactHeld: Journal._put_aside,
     ContactUnheld: Journal._go_on,
     ContactAbandoned: Journal._abandon,

@@ -16,6 +16,8 @@ from libs.common.events.codec import decode_event
 from libs.common.events.inputs import ConfigurePool, ContactReceived, ExtendCalendars, SetPresence, TransferContact
 from libs.common.events.routing import (
     CalendarsExtended,
+    CallbackMissed,
+    CallbackScheduled,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -178,7 +180,7 @@ class Recording:
         if life is not None:
             life.go_on(fact.at_ms, by_customer=fact.cause == "customer")
 
-    def _requeued(self, fact: ContactRequeued) -> None:
+    def _requeued(self, fact: ContactRequeued | CallbackScheduled | CallbackMissed) -> None:
         """Whoever takes it next begins this stretch anew."""
         life = self.lives.get(fact.contact_id)
         if life is not None:
@@ -235,6 +237,8 @@ _TAKES: Final[dict[type, Callable[[Recording, Any], None]]] = {
     OfferWithdrawn: Recording._withdrawn,
     ContactAbandoned: Recording._abandoned,
     ContactReturned: Recording._returned,
+    CallbackScheduled: Recording._requeued,
+    CallbackMissed: Recording._requeued,
     ContactCancelled: Recording._cancelled,
     ContactAssigned: Recording._assigned,
     ContactHeld: Recording._held,

@@ -15,14 +15,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from libs.common.configuration.calendars import DAYS, TimeZone, WeeklyHours, parse_days, parse_span
+from libs.common.configuration.duration_types import DurationMs, LongerDurationMs
 from libs.common.configuration.load import read_text
 from libs.common.configuration.messages import message_of_detail, place_of_detail
 from libs.common.configuration.models import (
     FROM_FILE,
     ChannelName,
-    DurationMs,
     Level,
-    LongerDurationMs,
     Name,
     Priority,
     Room,

@@ -58,6 +58,43 @@ def everything() -> list[tuple[str, Any]]:
             ),
         ),
         (ROUTING_EVENTS, routing.CustomerNotice(**PLACE, contact_id=two, cause="overflow", texts={"en": "Busy."})),
+        (
+            ROUTING_EVENTS,
+            routing.CallbackScheduled(
+                **PLACE,
+                contact_id=one,
+                handle="tel:+39333",
+                not_before_ms=7,
+                channel="voice",
+                offer_timeout_ms=1,
+                cause="customer",
+            ),
+        ),
+        *(
+            (ROUTING_EVENTS, routing.CallbackDue(**PLACE, contact_id=contact_id, cause="time"))
+            for contact_id in CONTACTS
+        ),
+        *(
+            (
+                ROUTING_EVENTS,
+                routing.CallbackMissed(
+                    **PLACE, contact_id=contact_id, agent_id="anna", attempts=1, not_before_ms=a.START_MS
+                ),
+            )
+            for contact_id in CONTACTS
+        ),
+        (
+            ROUTING_INPUTS,
+            inputs.RequestCallback(pool="care", command_id="cmd_c", agent_id="anna", contact_id=one),
+        ),
+        (
+            ROUTING_INPUTS,
+            inputs.ReportNotReached(pool="care", command_id="cmd_n", agent_id="anna", contact_id=one),
+        ),
+        (ROUTING_EVENTS, routing.QueueDrained(**PLACE, queue="orders", by="sara", to_queue="billing")),
+        (ROUTING_EVENTS, routing.QueueDrained(**PLACE, queue="never", by="sara")),
+        (ROUTING_EVENTS, routing.DrainLifted(**PLACE, queue="orders", by="sara")),
+        (ROUTING_INPUTS, inputs.DrainQueue(pool="care", command_id="cmd_d", agent_id="sara", queue="orders")),
         (ROUTING_EVENTS, routing.PresenceConfirmed(**PLACE, agents=("anna",))),
         *((ROUTING_EVENTS, a.a_contact_queued(number)) for number in (1, 2)),
         (ROUTING_EVENTS, routing.MessageJoined(**PLACE, contact_id=one, message_id=again.id)),

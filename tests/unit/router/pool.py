@@ -9,6 +9,7 @@ from libs.common.events.inputs import (
     AddNote,
     AnyInput,
     ConfigurePool,
+    DrainQueue,
     FinishWrapUp,
     HoldContact,
     RejectOffer,
@@ -105,6 +106,10 @@ class Pool:
     def supervise(self, kind: Any, contact_id: str, **fields: Any) -> list[PoolFact]:
         """A supervisor who is no agent of the pool acts."""
         return self.command(kind, "marta", contact_id=contact_id, supervising=True, **fields)
+
+    def drain(self, queue: str, to: str | None = None, *, lift: bool = False) -> list[PoolFact]:
+        """A supervisor lets a queue run empty, or take contacts again."""
+        return self.command(DrainQueue, "marta", supervising=True, queue=queue, to_queue=to, lift=lift)
 
     def note(self, agent: str, contact_id: str) -> list[PoolFact]:
         return self.command(AddNote, agent, contact_id=contact_id, note_id="note_1", text="Called back.")

@@ -6,9 +6,12 @@ import itertools
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from libs.common.events.inputs import CancelContact, CustomerLeft, StartConsult
+from libs.common.events.inputs import CallbackWish, CancelContact, CustomerLeft, StartConsult
 from libs.common.events.routing import (
+    CallbackDue,
+    CallbackScheduled,
     ConsultEnded,
     ConsultStarted,
     ContactAbandoned,
@@ -17,6 +20,7 @@ from libs.common.events.routing import (
     ContactChanged,
     ContactHeld,
     ContactLapsed,
+    ContactMoved,
     ContactRequeued,
     ContactResolved,
     ContactReturned,
@@ -49,6 +53,18 @@ FACTS: dict[type[Fact], Fact] = {
     for fact in (
         a_contact_queued(1, contact_id="con_1", message_id="msg_new", at_ms=START_MS + 99),
         MessageJoined(**AT, contact_id="con_1", message_id="msg_joined"),
+        CallbackScheduled(
+            **AT,
+            contact_id="con_1",
+            handle="tel:+390299999",
+            not_before_ms=START_MS + 70_000,
+            channel="voice",
+            offer_timeout_ms=5_000,
+            cause="agent",
+            agent_id="anna",
+        ),
+        CallbackDue(**AT, contact_id="con_1", cause="time"),
+        ContactMoved(**AT, contact_id="con_1", queue="other", cause="drain", skills={}, offer_timeout_ms=5_000),
         OfferMade(**AT, offer_id="off_1_9", contact_id="con_1", agent_id="anna", expires_ms=START_MS, reason=REASON),
         OfferRejected(**AT, offer_id="off_1_1", contact_id="con_1", agent_id="anna"),
         OfferExpired(**AT, offer_id="off_1_1", contact_id="con_1", agent_id="anna"),
@@ -95,6 +111,10 @@ def a_pool_with(state: ContactState | None) -> Pool:
     pool = a_pool("anna", "bruno", "carla", queue=a_queue("orders", wrap_up_ms=30_000))
     if state is None:
         return pool
+    if state is ContactState.SCHEDULED:
+        wish = CallbackWish(handle="tel:+390212345", not_before_ms=START_MS + 60_000)
+        pool.receive(1, callback=wish)
+        return pool
     facts = pool.receive(1)
     if state is ContactState.QUEUED:
         pool.presence("carla", "break")
@@ -131,10 +151,13 @@ def table_state(state: ContactState | None) -> ContactState | None:
 
 def fact_for(state: ContactState | None, kind: type[Fact]) -> Any:
     """The fact as it is about a contact that is in that state: what waits is with nobody."""
-    if state is ContactState.QUEUED and kind is ContactAssigned:
+    waits = state in {ContactState.QUEUED, ContactState.SCHEDULED}
+    if waits and kind is ContactAssigned:
         return ContactAssigned(**AT, contact_id="con_1", agent_id="anna", by="marta")
-    if state is ContactState.QUEUED and kind is ContactCancelled:
+    if waits and kind is ContactCancelled:
         return ContactCancelled(**AT, contact_id="con_1", by="marta")
+    if waits and kind is CallbackScheduled:
+        return replace(FACTS[kind], agent_id=None)
     return FACTS[kind]
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from libs.common.events.inputs import AnyInput, ConfigurePool, SetPresence
+import msgspec
+
+from libs.common.events.inputs import AnyInput, CallbackWish, ConfigurePool, SetPresence
 from libs.common.events.pool import AgentConfiguration, QueueConfiguration
 from libs.common.events.routing import (
+    ContactAbandoned,
     ContactAssigned,
     ContactRequeued,
     ContactResolved,
@@ -222,3 +225,19 @@ def test_who_let_too_many_offers_run_out_says_some_time_that_he_is_there() -> No
     # then he gets no offers until he is back, and then all of them
     assert [fact.at_ms for fact in watcher.of(OfferExpired)] == [20_000, 40_000, 60_000]
     assert [fact.at_ms for fact in watcher.of(ContactAssigned)] == [360_000, 361_000, 362_000]
+
+
+def test_who_is_called_back_does_not_lose_patience() -> None:
+    # given two customers whom nobody can answer before their patience ends, one of whom wants to be called
+    waits = an_arrival(1, 1_000, patience_ms=5_000)
+    wish = CallbackWish(handle="tel:+393331234567", not_before_ms=30_000)
+    event = msgspec.structs.replace(an_arrival(2, 1_000).event, callback=wish)
+    called = Arrival(at_ms=1_000, event=event, handling_ms=1_000, patience_ms=5_000)
+    inputs = [*a_pool(["anna"])[:1], (20_000, presence("anna"))]
+    # when an agent comes late
+    watcher = simulate(inputs, [waits, called])
+    # then one has left, and the other is called when he wanted to be
+    assert [fact.contact_id for fact in watcher.of(ContactAbandoned)] == ["con_1"]
+    [offer] = watcher.of(OfferMade)
+    assert (offer.contact_id, offer.at_ms) == ("con_2", 30_000)
+    assert watcher.visits["con_2"].left_ms is None

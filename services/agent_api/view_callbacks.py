@@ -1,0 +1,85 @@
+"""Folds callbacks: contacts whose customers are called. No I/O. Called by `view_routing`, and as there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from libs.common.events import routing
+from services.agent_api.store.rows import ContactRow
+from services.agent_api.store.workset import Workset
+from services.agent_api.view_frames import (
+    contact_of,
+    end_consults,
+    finish_command,
+    note_down,
+    show_contact,
+    tell_update,
+    touch_queue,
+)
+
+
+def _scheduled(rows: Workset, fact: routing.CallbackScheduled, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.callback = {"handle": fact.handle, "not_before_ms": fact.not_before_ms, "attempts": 0}
+    contact.called_back = contact.called_back or contact.answered_ms is None
+    _wait(rows, contact, fact.at_ms)
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "callback.scheduled",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        by=fact.by,
+        cause=fact.cause,
+        handle=fact.handle,
+        not_before_ms=fact.not_before_ms,
+    )
+    finish_command(rows, fact.command_id, "request-callback", show_contact(rows, contact), at_ms=fact.at_ms)
+    # Who had it is told that it is gone; supervisors hear everything.
+    tell_update(rows, contact, "callback-scheduled", at_ms=fact.at_ms, agent_id=fact.agent_id)
+
+
+def _due(rows: Workset, fact: routing.CallbackDue, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.state = "queued"
+    contact.queued_ms = fact.at_ms
+    note_down(rows, entry_id, contact.contact_id, "callback.due", at_ms=fact.at_ms, cause=fact.cause)
+    touch_queue(rows, contact)
+    tell_update(rows, contact, "callback-due", at_ms=fact.at_ms)
+
+
+def _missed(rows: Workset, fact: routing.CallbackMissed, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    handle = "" if contact.callback is None else contact.callback["handle"]
+    contact.callback = {"handle": handle, "not_before_ms": fact.not_before_ms, "attempts": fact.attempts}
+    _wait(rows, contact, fact.at_ms)
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "callback.missed",
+        at_ms=fact.at_ms,
+        agent_id=fact.agent_id,
+        attempts=fact.attempts,
+        not_before_ms=fact.not_before_ms,
+    )
+    finish_command(rows, fact.command_id, "report-not-reached", show_contact(rows, contact), at_ms=fact.at_ms)
+    tell_update(rows, contact, "callback-missed", at_ms=fact.at_ms, agent_id=fact.agent_id)
+
+
+def _wait(rows: Workset, contact: ContactRow, at_ms: int) -> None:
+    """The contact is nobody's until the time of its call."""
+    contact.state = "scheduled"
+    contact.agent_id = None
+    contact.assigned_ms = None
+    end_consults(rows, contact, at_ms=at_ms)
+    touch_queue(rows, contact)
+
+
+CALLBACK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
+    routing.CallbackScheduled: _scheduled,
+    routing.CallbackDue: _due,
+    routing.CallbackMissed: _missed,
+}

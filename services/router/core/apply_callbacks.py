@@ -1,0 +1,48 @@
+"""Folding callbacks: contacts whose customers are to be called. Called by `apply` alone, which checks pool and time."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from libs.common.events.routing import CallbackDue, CallbackMissed, CallbackScheduled
+from services.router.core.apply_contacts import waiting_again
+from services.router.core.apply_shared import contact_of, rearrange, release
+from services.router.core.entities import Callback
+from services.router.core.model import PoolState
+from services.router.core.transitions import ContactState, IllegalFactError
+
+
+def fold_schedule(state: PoolState, fact: CallbackScheduled) -> None:
+    """The contact waits for the time of its call, whoever had it. A new request begins anew with its attempts."""
+    contact = contact_of(state, fact, fact.agent_id)
+    after = replace(
+        waiting_again(state, contact, fact),
+        state=ContactState.SCHEDULED,
+        channel=fact.channel,
+        offer_timeout_ms=fact.offer_timeout_ms,
+        callback=Callback(fact.handle, fact.not_before_ms),
+        notified=False,
+        waits_ms=0,
+        untold=False,
+    )
+    release(state, contact, after, fact.at_ms)
+
+
+def fold_due(state: PoolState, fact: CallbackDue) -> None:
+    """The contact waits for an agent."""
+    contact = contact_of(state, fact, None)
+    rearrange(state, contact, replace(contact, state=ContactState.QUEUED, waits_ms=max(state.now_ms, fact.at_ms)))
+
+
+def fold_miss(state: PoolState, fact: CallbackMissed) -> None:
+    """The contact waits for the time of its next call."""
+    contact = contact_of(state, fact, fact.agent_id)
+    if contact.callback is None or fact.attempts != contact.callback.attempts + 1:
+        raise IllegalFactError(f"contact {contact.id} is not to be called back, or not for the {fact.attempts}th time")
+    after = replace(
+        waiting_again(state, contact, fact),
+        state=ContactState.SCHEDULED,
+        callback=Callback(contact.callback.handle, fact.not_before_ms, fact.attempts),
+        waits_ms=0,
+    )
+    release(state, contact, after, fact.at_ms)

@@ -1,0 +1,134 @@
+"""Callbacks through the API, with the core that really decides behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from libs.common.clock import rfc3339
+from libs.common.events.inputs import CallbackWish
+from libs.common.events.pool import CallbackConfiguration
+from libs.common.http.auth import Role
+from libs.common.testing.builders import a_contact_received, a_queue, an_agent
+from tests.integration.agent_api.test_handling import active, come, desk, posted, timeline
+from tests.support.agent_api import Api, a_pool_configured, next_frame
+from tests.support.deciding_router import DecidingRouter
+from tests.support.waiting import eventually
+
+__all__ = ["desk"]  # The fixture: an agent API, a deciding router, the queues `orders` and `billing`.
+
+LUCA = "tel:+393331234567"
+
+
+async def one_attempt(desk: Api, attempts: int) -> None:
+    """Callbacks of `orders` are tried so often."""
+    await desk.router.tell(
+        a_pool_configured(
+            version="v2",
+            queues=(
+                a_queue("orders", callback=CallbackConfiguration(attempts=attempts, texts={"en": "We will call."})),
+            ),
+            agents=(an_agent("anna"), an_agent("sara", role="supervisor")),
+        )
+    )
+    await desk.caught_up()
+
+
+async def pass_time(desk: Api, duration_ms: int) -> None:
+    """Time passes, and the router is told."""
+    assert isinstance(desk.router, DecidingRouter)
+    await desk.router.pass_time(duration_ms)
+
+
+async def wished(desk: Api, number: int = 1, handle: str = LUCA, after_ms: int | None = None) -> str:
+    """A customer comes in by an integration and wants to be called; the contact's id."""
+    now_ms = desk.router.clock.now_ms()
+    wish = CallbackWish(handle=handle, not_before_ms=None if after_ms is None else now_ms + after_ms)
+    received = a_contact_received(number, callback=wish)
+    offset = (await desk.router.give(received)).last_offset
+    await eventually(lambda: desk.router.answered > offset)
+    await desk.caught_up()
+    return received.contact_id
+
+
+async def test_an_agent_calls_the_customer_who_waits_for_it(desk: Api) -> None:
+    # given a callback of a queue that has words for it
+    await one_attempt(desk, attempts=2)
+    contact_id = await wished(desk, after_ms=60_000)
+    anna = await come(desk, "anna")
+    shown = await anna.get(f"/v1/contacts/{contact_id}")
+    assert (shown["state"], shown["light"]) == ("scheduled", "red")
+    assert (shown["callback"]["handle"], shown["callback"]["attempts"]) == (LUCA, 0)
+    sara = await desk.client("sara", Role.SUPERVISOR)
+    [queue] = [item for item in (await sara.get("/v1/queues"))["items"] if item["id"] == "orders"]
+    assert (queue["waiting"], queue["scheduled"]) == (0, 1)
+    # when its time has come it is offered, with the number
+    async with anna.stream() as socket:
+        await next_frame(socket, "hello")
+        await pass_time(desk, 60_000)
+        offer = (await next_frame(socket, "offer.made"))["offer"]
+    assert offer["contact"]["id"] == contact_id
+    assert offer["contact"]["callback"]["handle"] == LUCA
+    # and when nobody answers it is planned again, and in the end over
+    assert (await anna.post(f"/v1/offers/{offer['id']}/accept")).status_code == 200
+    shown = await posted(anna, f"/v1/contacts/{contact_id}/callback/not-reached")
+    assert (shown["state"], shown["agent"], shown["callback"]["attempts"]) == ("scheduled", None, 1)
+    await pass_time(desk, 1_800_000)
+    await desk.caught_up()
+    [again] = (await anna.get("/v1/me/work"))["offers"]
+    assert (await anna.post(f"/v1/offers/{again['id']}/accept")).status_code == 200
+    shown = await posted(anna, f"/v1/contacts/{contact_id}/callback/not-reached")
+    assert (shown["state"], shown["light"]) == ("cancelled", "green")
+    # and its history tells everything
+    kinds = [entry["type"] for entry in await timeline(anna, contact_id)]
+    assert kinds == [
+        "contact.queued",
+        "callback.scheduled",
+        "customer.notified",
+        "callback.due",
+        "offer.made",
+        "contact.assigned",
+        "callback.missed",
+        "callback.due",
+        "offer.made",
+        "contact.assigned",
+        "contact.cancelled",
+    ]
+
+
+async def test_an_agent_asks_for_a_callback_on_behalf_of_a_customer(desk: Api) -> None:
+    # given a contact by mail, with its agent
+    anna = await come(desk, "anna")
+    contact_id = await active(desk, anna)
+    path = f"/v1/contacts/{contact_id}/callback"
+    assert await anna.refused(path) == (422, "handle-missing")
+    assert await anna.refused(path, {"handle": "tel:333"}) == (422, "invalid")
+    assert await anna.refused(path + "/not-reached") == (409, "no-callback")
+    # when the agent asks for a call in a minute
+    not_before = rfc3339(desk.router.clock.now_ms() + 60_000)
+    body: dict[str, Any] = {"handle": LUCA, "not_before": not_before}
+    shown = await posted(anna, path, body)
+    # then the contact waits for that, and the agent has it no more
+    assert (shown["state"], shown["agent"], shown["callback"]) == (
+        "scheduled",
+        None,
+        {"handle": LUCA, "not_before": not_before, "attempts": 0},
+    )
+    assert (await anna.get("/v1/me/work"))["contacts"] == []
+    # and a second one to the same number is refused
+    other = await desk.router.receive(2)
+    await desk.caught_up()
+    assert await anna.refused(f"/v1/contacts/{other}/callback", {"handle": LUCA}) == (409, "callback-open")
+
+
+async def test_reports_count_callbacks_apart(desk: Api) -> None:
+    anna = await come(desk, "anna")
+    await wished(desk, after_ms=60_000)
+    await active(desk, anna, 2)
+    sara = await desk.client("sara", Role.SUPERVISOR)
+    now_ms = desk.router.clock.now_ms()
+    report = await sara.get(
+        "/v1/reports/service-level",
+        **{"from": rfc3339(now_ms - 90_000_000), "to": rfc3339(now_ms + 3_600_000), "by": "queue"},
+    )
+    [line] = report["items"]
+    assert (line["received"], line["callbacks"], line["answered"]) == (2, 1, 1)
