@@ -34,6 +34,7 @@ _CAUSES: Final[dict[Obstacle, str]] = {
     Obstacle.OFF_SHIFT: "is off shift by the calendar {subject}, until {until}",
     Obstacle.CLOSED: "cannot be offered it: {subject} is closed until {until}",
     Obstacle.DECLINED: "declined it, is left alone with it until {until}",
+    Obstacle.BARRED: "passed it on, left it or had it taken away, is left alone with it until {until}",
     Obstacle.CALLBACK: "cannot be offered it: the customer is to be called back, from {until} on",
     Obstacle.RESERVED: "cannot be offered it: it is kept for {subject} until {until}",
 }
@@ -49,6 +50,7 @@ _REMEDIES: Final[dict[Obstacle, str]] = {
     Obstacle.OFF_SHIFT: "when the shift begins: {until}",
     Obstacle.CLOSED: "when {subject} opens: {until}",
     Obstacle.DECLINED: "from {until} on",
+    Obstacle.BARRED: "from {until} on",
     Obstacle.CALLBACK: "from {until} on",
     Obstacle.RESERVED: "unless it is kept for {subject}",
 }

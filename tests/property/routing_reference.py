@@ -461,7 +461,9 @@ def _given_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -
         return None
     if contact.wrap_up is not None:
         return _resolved(state, contact, now_ms)
-    cause = "agent-removed" if agent.removed else "sign-out"
+    silence_ms = state.rules.vanish_after_ms
+    vanished = silence_ms > 0 and state.heard_ms - agent.seen_ms >= silence_ms
+    cause = "agent-removed" if agent.removed else "vanished" if vanished else "sign-out"
     return ContactRequeued(pool=state.pool, at_ms=now_ms, contact_id=contact.id, agent_id=agent.id, cause=cause)
 
 
@@ -622,7 +624,8 @@ def _offered(state: PoolState, waiting: list[Contact], contact: Contact, takers:
 
     chosen = min(takers, key=place)
     mine = [c.id for c in waiting if may_take(state, chosen, c, now_ms)]
-    left_out = dict.fromkeys(sorted(d.agent_id for d in contact.declines if d.until_ms > now_ms)[:5], "declined")
+    apart = sorted((d.agent_id, d.count) for d in contact.declines if d.until_ms > now_ms)[:5]
+    left_out = {agent_id: "declined" if count else "barred" for agent_id, count in apart}
     present = [a for a in state.agents.values() if a.presence == "available" and not a.removed]
     kept = only_for(state, contact, now_ms) is not None
     present = [] if kept else present

@@ -214,8 +214,9 @@ class OfferReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     `strategy`: the order of agents by which he came first, or `preferred_agent`: the contact was for him alone.
     `rank`: the contact's place among the waiting ones that this agent may take, from 1. `waited_ms`: since `received_ms`.
     `candidates`: agents that fitted and had room, as far as they were looked at (`candidates_more`: there were others).
-    `left_out`: agents that were passed over, by agent id, with the reason: `declined`, `no-room`, `not-available`, `off-shift`,
-    `skill`; those that concern this contact by name or stood before the chosen one, at most a handful.
+    `left_out`: agents that were passed over, by agent id, with the reason: `declined`, `barred` (he passed it on, left it or had it
+    taken from him), `no-room`, `not-available`, `off-shift`, `skill`; those that concern this contact by name or stood before the chosen
+    one, at most a handful.
     """
 
     rank: int
@@ -293,7 +294,7 @@ class ContactAssigned(Fact, frozen=True, kw_only=True, tag="centralino.contact.a
 
 
 class ContactRequeued(Fact, frozen=True, kw_only=True, tag="centralino.contact.requeued.v1"):
-    """An agent's contact waits again, in its old place (`cause`: sign-out, agent-removed, supervisor). `by`: the supervisor.
+    """An agent's contact waits again, in its old place (`cause`: sign-out, vanished, agent-removed, supervisor). `by`: the supervisor.
 
     It is not offered to the same agent before `barred_until_ms`.
     """

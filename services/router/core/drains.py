@@ -14,7 +14,7 @@ from libs.common.events.pool import QueueConfiguration
 from libs.common.events.routing import ContactMoved, DrainLifted, PoolFact, QueueDrained
 from services.router.core import policies
 from services.router.core.model import PoolState
-from services.router.core.overflow import arrival_overflow, needs_elsewhere
+from services.router.core.overflow import arrival_overflow
 from services.router.core.refusals import RefusalReason, refuse
 from services.router.core.relaxation import relax_ms
 
@@ -103,7 +103,7 @@ def next_move(state: PoolState, now_ms: int) -> ContactMoved | None:
     contact = state.contacts[moving.contacts.first()[2]]
     before = state.queues.get(contact.queue)
     queue = state.queues[moving.targets[contact.queue]]
-    skills, alternatives = needs_elsewhere(contact, before, queue)
+    skills, alternatives = policies.moved_needs(contact, before, queue, None)
     return ContactMoved(
         pool=state.pool,
         at_ms=now_ms,

@@ -92,10 +92,7 @@ def has_vanished(state: PoolState, agent: Agent) -> bool:
     """Whether an agent who is available, or was until his offers ran out, was not heard of for too long while the agent API told who was
     there. Who is busy or on a break has said so, and may close the laptop.
     """
-    after_ms = state.rules.vanish_after_ms
-    if not after_ms or agent.removed or agent.presence not in WATCHED:
-        return False
-    return agent.seen_ms + after_ms <= state.heard_ms
+    return not agent.removed and agent.presence in WATCHED and _is_silent(state, agent)
 
 
 def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -> PoolFact | None:
@@ -116,8 +113,20 @@ def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) ->
         at_ms=now_ms,
         contact_id=contact.id,
         agent_id=agent.id,
-        cause=CAUSE_AGENT_REMOVED if agent.removed else CAUSE_SIGN_OUT,
+        cause=_why_gone(state, agent),
     )
+
+
+def _why_gone(state: PoolState, agent: Agent) -> str:
+    """Why an agent who is offline has nothing any more. Whoever signs out was heard of by that, so only who vanished was not for long."""
+    if agent.removed:
+        return CAUSE_AGENT_REMOVED
+    return CAUSE_VANISHED if _is_silent(state, agent) else CAUSE_SIGN_OUT
+
+
+def _is_silent(state: PoolState, agent: Agent) -> bool:
+    after_ms = state.rules.vanish_after_ms
+    return after_ms > 0 and agent.seen_ms + after_ms <= state.heard_ms
 
 
 def has_skills(agent: Agent, contact: Contact) -> bool:

@@ -41,6 +41,7 @@ class Obstacle(StrEnum):
     OFF_SHIFT = "off-shift"
     CLOSED = "closed"
     DECLINED = "declined"
+    BARRED = "barred"
     RESERVED = "reserved"
     CALLBACK = "callback"
 
@@ -247,7 +248,7 @@ def find_blockers(state: PoolState, contact: Contact, agent: Agent, now_ms: int)
             for obstacle, subject, asked, has in obstacles
         )
     blockers.extend(
-        Blocker(obstacle=Obstacle.DECLINED, until_ms=decline.until_ms)
+        Blocker(obstacle=Obstacle.DECLINED if decline.count else Obstacle.BARRED, until_ms=decline.until_ms)
         for decline in contact.declines
         if decline.agent_id == agent.id and decline.until_ms > now_ms
     )

@@ -29,7 +29,9 @@ from services.router.core.waiting import ClassKey, RankKey, WaitingClass
 # What an offer says instead of a strategy when its contact was for this agent alone.
 PREFERRED_AGENT: Final = "preferred_agent"
 
+# Why somebody is not offered a contact for a while: he declined it, or he passed it on, left it or had it taken from him.
 DECLINED: Final = "declined"
+BARRED: Final = "barred"
 
 # By the rule the contact chosen is the first that its agent may take: were there an earlier one, that one would have been chosen.
 _FIRST: Final = 1
@@ -105,10 +107,10 @@ class Matcher:
         strategy = order.strategy
         if group.only is None:
             desk = choose_agent(self._index, order, group, agents)
-            left_out = _left_out(self._index, order, group, desk)
+            left_out = _left_out(self._index, order, group, desk, contact)
         else:
             strategy, desk = PREFERRED_AGENT, self._index.desks[group.only]
-            left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], DECLINED)
+            left_out = _excluded(group, contact)
         number = state.offers_made + 1
         return OfferMade(
             pool=state.pool,
@@ -217,9 +219,17 @@ def _order_keys(index: Index, order: AgentOrder, agents: int) -> Iterator[OrderK
         yield order.placed[names[number]]
 
 
-def _left_out(index: Index, order: AgentOrder, group: WaitingClass, chosen: Desk) -> dict[str, str]:
+def _excluded(group: WaitingClass, contact: Contact) -> dict[str, str]:
+    """The agents in back-off for the contact, a handful, and why."""
+    if not group.excluded:
+        return {}
+    declined = {decline.agent_id: decline.count for decline in contact.declines}
+    return {name: DECLINED if declined[name] else BARRED for name in group.excluded[: limits.LEFT_OUT_MAX]}
+
+
+def _left_out(index: Index, order: AgentOrder, group: WaitingClass, chosen: Desk, contact: Contact) -> dict[str, str]:
     """Who was passed over: agents in back-off for the contact, then those before the chosen one in the order; a handful."""
-    left_out = dict.fromkeys(group.excluded[: limits.LEFT_OUT_MAX], DECLINED)
+    left_out = _excluded(group, contact)
     off_shift = index.off_shift[order.strategy].keys
     for key in heapq.merge(order.keys, off_shift) if off_shift else order.keys:
         if len(left_out) >= limits.LEFT_OUT_MAX or key[2] == chosen.agent_id:

@@ -108,7 +108,7 @@ def _called_back(state: PoolState, contact: Contact, rule: Overflow, now_ms: int
 def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> ContactMoved:
     assert rule.target is not None, "a rule to a queue names it"
     queue = state.queues[rule.target]
-    skills, alternatives = needs_elsewhere(contact, state.queues.get(contact.queue), queue)
+    skills, alternatives = policies.moved_needs(contact, state.queues.get(contact.queue), queue, None)
     return ContactMoved(
         pool=state.pool,
         at_ms=now_ms,
@@ -125,13 +125,3 @@ def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> C
             state, queue, contact.channel, now_ms, (*contact.left_queues, contact.queue), handle=contact.handle
         ),
     )
-
-
-def needs_elsewhere(
-    contact: Contact, before: QueueConfiguration | None, after: QueueConfiguration
-) -> tuple[dict[str, int], tuple[dict[str, int], ...]]:
-    """What the contact asks for in another queue: what that asks for, and what was asked for whatever queue it stood in."""
-    asked = policies.own_skills(contact.skills, before)
-    for skill, level in contact.asked:
-        asked[skill] = max(level, asked.get(skill, 0))
-    return policies.asked_needs(after, asked, [dict(one) for one in contact.asked_any_of])

@@ -171,14 +171,21 @@ def moved_needs(
     """What a contact asks for in another queue (None: one that the pool no longer has), or with other skills: in any case, and the
     alternatives.
 
-    Where nothing else is asked for, it takes along what it asked for beyond its old queue. In the same queue all stays.
+    Where nothing else is asked for, it takes along what it asked for beyond its old queue, and what was asked for from the beginning. In
+    the same queue all stays.
     """
     if asked is None and (after is None or before is after):
         return dict(contact.skills), tuple(dict(skills) for skills in contact.alternatives)
-    own = own_skills(contact.skills, before) if asked is None else asked
+    if asked is None:
+        own = own_skills(contact.skills, before)
+        for skill, level in contact.asked:
+            own[skill] = max(level, own.get(skill, 0))
+    else:
+        own = dict(asked)
     if after is None:
         return dict(sorted(bounded_levels(own).items())[: limits.SKILLS_PER_CONTACT_MAX]), ()
-    return asked_needs(after, own, ())
+    any_of = contact.asked_any_of if asked is None else ()
+    return asked_needs(after, own, [dict(one) for one in any_of])
 
 
 def wrap_up_ms(queue: QueueConfiguration | None, channel: ChannelConfiguration | None) -> int | None:

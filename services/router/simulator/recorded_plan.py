@@ -98,13 +98,15 @@ def _arrival(
         queue=queued.queue,
         channel=queued.channel,
         at_ms=queued.received_ms,
-        skills=queued.skills,
+        skills=queued.asked,
         priority=queued.priority,
     )
     asked = recording.received.get(queued.message_id)
-    # What it asked for beside its queue; where the input is gone, what the queue added to it then.
+    # The input itself; where it is gone, what its fact says that it asked for beside its queue.
     event = (
-        plain if asked is None else msgspec.structs.replace(asked, message=plain.message, contact_id=plain.contact_id)
+        msgspec.structs.replace(plain, any_of=queued.asked_any_of)
+        if asked is None
+        else msgspec.structs.replace(asked, message=plain.message, contact_id=plain.contact_id)
     )
     # Every contact is its own thread: another policy must not make one of two that were two.
     return Arrival(
