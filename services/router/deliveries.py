@@ -102,6 +102,11 @@ class Deliveries:
         await self.send(next_input)
         await self._arrive()
 
+    async def raise_failure(self) -> None:
+        """Raise what the batch under way failed with; nothing where there is none, or it has arrived."""
+        if self._under_way is not None:
+            await self._under_way.append
+
     async def close(self) -> None:
         """Give up what is under way. Its state is dropped: whether it stands there, whoever recovers will see."""
         if self._under_way is not None:

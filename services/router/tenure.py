@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from libs.common.clock import Clock
 from libs.common.configuration.opening import Opening
-from libs.common.errors import CentralinoError, OffsetOutOfRangeError, OutageError, PoisonError
+from libs.common.errors import CentralinoError, LogClosedError, OffsetOutOfRangeError, OutageError, PoisonError
 from libs.common.events.codec import decode_event
 from libs.common.events.inputs import ConfigurePool, ContactReceived, ExtendCalendars, TimeAdvanced
 from libs.common.events.routing import InputRefused, PoolFact
@@ -174,6 +174,10 @@ class Tenure:
         except OffsetOutOfRangeError as error:
             # The log lets go of nothing that its newest writer still needs: somebody has gone on without us, and far.
             raise DeposedError(f"partition {self._partition.number}: overtaken: {error}") from error
+        except LogClosedError:
+            # A batch under way that fails closes the writer, and what else is appended meets that first: the batch's error counts.
+            await self._deliveries.raise_failure()
+            raise
 
     async def _serve(self) -> None:
         while not self._stop.is_set():
