@@ -89,7 +89,9 @@ async def test_a_contact_in_wrap_up_is_finished_by_its_agent(site: Site, open_de
     await desk.button("Resolve").click()
     await desk.page.get_by_label("Ask the customer afterwards").uncheck()
     await desk.page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
-    await expect(desk.page.get_by_text(re.compile(r"^wrap-up (10:00|9:\d\d)$"))).to_be_visible()
+    left = re.compile(r"^wrap-up (10:00|9:\d\d)$")
+    await expect(desk.contact.get_by_text(left)).to_be_visible()
+    await expect(desk.mine("A short question").get_by_text(left)).to_be_visible()
     await desk.button("Wrap-up done").click()
 
     await expect(desk.notice("Luca Verdi: resolved.")).to_be_visible()
