@@ -51,6 +51,7 @@ async def test_a_supervisor_changes_and_ends_a_contact(site: Site, open_desk: De
     await sara.page.get_by_role("link", name="Waiting").click()
     await sara.page.get_by_role("link", name="Buy now").click()
     await expect(sara.heading("Buy now")).to_be_visible()
+    await expect(sara.contact.locator("header")).to_contain_text("place ")
 
     await sara.button("Change…").click()
     await sara.dialog.get_by_label("Queue").select_option("refunds")

@@ -8,7 +8,7 @@ import { everySecond, nowMs } from "./clock.js";
 import { drawComposer } from "./composer.js";
 import { h, keep, replace, say } from "./dom.js";
 import { drawHistory } from "./history.js";
-import { channelLabel, customerName, explainProblem, flagText, needsText, stateLabel, subjectOf } from "./labels.js";
+import { channelLabel, customerName, explainProblem, flagText, needsText, placeText, stateLabel, subjectOf } from "./labels.js";
 import { drawMessage, showMessage } from "./messages.js";
 import { notify } from "./notices.js";
 import { askHowItEnded } from "./resolve.js";
@@ -79,6 +79,7 @@ export function drawConversation(console, contactId) {
           h("time", { datetime: contact.received_at, title: contact.received_at }, formatTime(contact.received_at)),
           contact.state === "wrap_up" && (contact.wrap_up_until ? h("span", { class: "until", data: { until: contact.wrap_up_until } }) : h("span", {}, t("wrap-up-open"))),
           contact.flag && h("span", { class: "flag" }, flagText(contact.flag)),
+          placeText(contact) && h("span", {}, placeText(contact)),
           contact.disposition && h("span", {}, contact.disposition),
         ),
       ),

@@ -1,7 +1,7 @@
 // What happened to the open contact, line by line. Called by the conversation.
 
 import { h, keep, replace } from "./dom.js";
-import { explainOffer, explainReason, skillsText } from "./labels.js";
+import { explainOffer, explainReason, placeText, skillsText } from "./labels.js";
 import { currentLanguage, formatFully, formatTime, hasText, t } from "./words.js";
 
 /** `{element, show(entries)}`. */
@@ -44,6 +44,7 @@ function detailsOf({ type, data }) {
   if (data.disposition) details.push(data.disposition);
   if (data.priority) details.push(t("priority-of", { priority: data.priority }));
   if (data.skills && Object.keys(data.skills).length > 0) details.push(skillsText(data.skills));
+  if (placeText(data)) details.push(placeText(data));
   if (data.over_capacity) details.push(t("over-capacity"));
   if (data.cause && type !== "contact.resumed") details.push(explainReason(data.cause));
   if (data.when && hasText(`when.${data.when}`)) details.push(t(`when.${data.when}`));

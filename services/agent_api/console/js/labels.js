@@ -99,6 +99,12 @@ export function flagText(flag) {
   return hasText(`flag.${flag.reason}`) ? t(`flag.${flag.reason}`, flag) : flag.reason;
 }
 
+/** A waiting contact's place and how long it will probably wait, as far as it is known; null where it is not. */
+export function placeText({ position, expected_wait_ms: waitMs }) {
+  if (!position) return null;
+  return waitMs === null || waitMs === undefined ? t("place", { position }) : t("place-and-wait", { position, time: formatDuration(waitMs) });
+}
+
 /** What a contact asks for: its skills, or one of several sets of them; null where it asks for nothing. */
 export function needsText(contact) {
   if (contact.alternatives.length > 0) return contact.alternatives.map((skills) => skillsText(skills) || t("no-skills")).join(` ${t("or")} `);

@@ -163,6 +163,8 @@ export const en = {
   "explain-waiting": "Why it waits",
   "explain-place": ({ time, queue, queued, pooled }) =>
     `It has waited for ${time}. Ahead of it: ${queued} in ${queue}, ${pooled} in the whole pool.`,
+  place: ({ position }) => `place ${position}`,
+  "place-and-wait": ({ position, time }) => `place ${position}, about ${time}`,
   "explain-overflow": ({ time, what }) => `If it still waits at ${time}, ${what}.`,
   "explain-helps": "Each of these is kept from it by one thing alone:",
   "explain-offer": ({ name, time }) => `offered to ${name} after ${time}`,

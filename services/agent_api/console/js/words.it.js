@@ -163,6 +163,8 @@ export const it = {
   "explain-waiting": "Perché è in attesa",
   "explain-place": ({ time, queue, queued, pooled }) =>
     `Attende da ${time}. Prima di lui: ${queued} in ${queue}, ${pooled} in tutto il gruppo.`,
+  place: ({ position }) => `posto ${position}`,
+  "place-and-wait": ({ position, time }) => `posto ${position}, circa ${time}`,
   "explain-overflow": ({ time, what }) => `Se attende ancora alle ${time}, ${what}.`,
   "explain-helps": "A ciascuno di questi manca una cosa sola:",
   "explain-offer": ({ name, time }) => `offerto a ${name} dopo ${time}`,
