@@ -322,7 +322,7 @@ async def test_a_customer_who_left_is_shown_and_comes_back(desk: Api) -> None:
     messages = (await sara.get(f"/v1/contacts/{contact_id}/messages"))["items"]
     assert len(messages) == 2
     types = [entry["type"] for entry in await timeline(sara, contact_id)]
-    assert types == ["contact.queued", "contact.abandoned", "contact.returned"]
+    assert types == ["contact.queued", "contact.wait-expected", "contact.abandoned", "contact.returned"]
 
 
 async def test_a_colleague_is_consulted(desk: Api) -> None:
