@@ -154,7 +154,7 @@ class Watch:
     def appended(self, facts: Sequence[PoolFact], records: int) -> None:
         """What follows from some inputs stands on the log."""
         self._metrics.appended(facts, records)
-        self.refused += sum(isinstance(fact, InputRefused) for fact in facts)
+        self.refused += [type(fact) for fact in facts].count(InputRefused)
         if self._left <= 0 and not self.done.is_set():
             self.done_s, self.done_cpu_s = time.perf_counter(), time.process_time()
             self.done.set()

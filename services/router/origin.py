@@ -44,14 +44,19 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def origin_of(record: Record) -> Origin:
     """The origin that an input's record is to its facts. Raises PoisonError where its envelope lacks an id."""
-    found = dict(record.headers)
-    causation = found.get("ce_id")
+    causation: bytes | None = None
+    correlation = b""
+    for name, value in record.headers:
+        if name == "ce_id":
+            causation = value
+        elif name == "correlationid":
+            correlation = value
     if causation is None:
         raise PoisonError(f"{record.stream}/{record.partition}@{record.offset}: header missing: ce_id")
     return Origin(
         input_offset=record.offset,
         causation_id=causation.decode("utf-8", "replace"),
-        correlation_id=found.get("correlationid", b"").decode("utf-8", "replace"),
+        correlation_id=correlation.decode("utf-8", "replace"),
     )
 
 

@@ -544,16 +544,12 @@ def _pace(state: PoolState, queue_id: str) -> tuple[int, int | None, int] | None
     pace = state.paces.get(queue_id)
     if queue is None or pace is None or pace.served < 2.5 * 65536:
         return None
-    asked = [
-        {**queue.skills, **{s: max(level, queue.skills.get(s, 0)) for s, level in one.items()}} for one in queue.any_of
-    ]
+    asked = [_highest(queue.skills, one) for one in queue.any_of or ({},)]
     agents = sum(
         agent.presence == "available"
         and not agent.removed
         and on_shift(state, agent)
-        and any(
-            all(agent.skills.get(s, 0) >= level for s, level in needed.items()) for needed in asked or [queue.skills]
-        )
+        and any(all(agent.skills.get(s, 0) >= level for s, level in needed.items()) for needed in asked)
         for agent in state.agents.values()
     )
     opens_ms = 0

@@ -107,8 +107,10 @@ def apply(state: PoolState, fact: PoolFact) -> None:
         _FOLDS[type(fact)](state, fact)
         follow_pace(state, before, now_ms)
     state.now_ms = now_ms
-    state.index.forget_ended(now_ms)
-    drop_stale_timers(state, now_ms)
+    index = state.index  # Another one after a configuration.
+    index.forget_ended(now_ms)
+    if index.timers and index.timers[0][0] <= now_ms:
+        drop_stale_timers(state, now_ms)
     if fact.command_id is not None:
         state.commands.add(fact.command_id, now_ms)
         # Who does something is there, though nobody has told so yet.

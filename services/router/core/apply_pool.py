@@ -155,15 +155,13 @@ def fold_change_presence(state: PoolState, fact: PresenceChanged) -> None:
 def fold_confirm_presence(state: PoolState, fact: PresenceConfirmed) -> None:
     """Agents are there."""
     at_ms = max(state.now_ms, fact.at_ms)
-    watched = [agent_id for _, agent_id in state.index.watched]
-    for agent_id in watched if fact.everybody else fact.agents:
+    watch = state.index.watch
+    for agent_id in tuple(watch.seen_ms) if fact.everybody else fact.agents:
         note_seen(state, agent_id, at_ms)
     state.heard_ms = at_ms
     # Whoever was not heard of for too long may have to go offline.
-    for seen_ms, agent_id in state.index.watched:
-        if seen_ms + state.rules.vanish_after_ms > at_ms:
-            break
-        state.index.flag_eviction(agent_id)
+    for agent_id in watch.silent(at_ms - state.rules.vanish_after_ms):
+        state.index.evictions.flag(agent_id)
 
 
 def note_seen(state: PoolState, agent_id: str, at_ms: int) -> None:
@@ -173,4 +171,4 @@ def note_seen(state: PoolState, agent_id: str, at_ms: int) -> None:
         return
     seen = replace(agent, seen_ms=at_ms)
     state.agents[agent_id] = seen
-    state.index.place_agent(seen, ())
+    state.index.see_agent(seen)

@@ -51,9 +51,9 @@ def release(state: PoolState, before: Contact, after: Contact | None, at_ms: int
     agent = replace(state.agents[before.agent_id], idle_since_ms=max(state.now_ms, at_ms))
     if missed is not None and missed != agent.missed:
         agent = replace(agent, missed=missed)
-        state.index.flag_eviction(agent.id)
+        state.index.evictions.flag(agent.id)
     state.agents[agent.id] = agent
-    state.index.place_agent(agent, (before.channel,))
+    state.index.free_agent(agent, before.channel)
     drop_removed(state, agent)
 
 
@@ -75,8 +75,8 @@ def rearrange(state: PoolState, before: Contact, after: Contact) -> None:
     state.contacts[after.id] = after
     state.index.add_contact(after)
     if after.agent_id is not None:
-        state.index.place_agent(state.agents[after.agent_id], (after.channel,))
-        state.index.flag_eviction(after.agent_id)
+        state.index.load_agent(after.agent_id, after.channel)
+        state.index.evictions.flag(after.agent_id)
 
 
 def with_decline(declines: tuple[Decline, ...], agent_id: str, until_ms: int, count: int) -> tuple[Decline, ...]:

@@ -60,7 +60,7 @@ def confirm_presence(state: PoolState, event: AgentsSeen, now_ms: int) -> list[P
     an outage signs nobody out.
     """
     after_ms = state.rules.vanish_after_ms
-    if not after_ms or not state.index.watched:
+    if not after_ms or not state.index.watch.seen_ms:
         return []
     silent_ms = now_ms - state.heard_ms
     if 2 * silent_ms > after_ms:
@@ -73,8 +73,8 @@ def confirm_presence(state: PoolState, event: AgentsSeen, now_ms: int) -> list[P
 
 
 def _is_stale(state: PoolState, agent_id: str, stale_ms: int) -> bool:
-    desk = state.index.desks.get(agent_id)
-    return desk is not None and desk.watch_key is not None and desk.watch_key[0] <= stale_ms
+    seen_ms = state.index.watch.seen_ms.get(agent_id)
+    return seen_ms is not None and seen_ms <= stale_ms
 
 
 def resolve_contact(state: PoolState, event: ResolveContact, now_ms: int) -> list[PoolFact]:

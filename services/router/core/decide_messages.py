@@ -36,6 +36,9 @@ from services.router.core.relaxation import relax_ms
 from services.router.core.standing import WAITING
 from services.router.core.transitions import JOINABLE
 
+# What inputs ask for that is kept once worked out. When there is more, all goes, and what is in use comes back at its next use.
+_ASKED_NEEDS_MAX: Final = 5_000
+
 _NO_QUEUE: Final = "The pool has no queue; the message was not routed."
 _UNKNOWN: Final = "No such contact is known."
 _LEFT: Final = "customer-left"
@@ -140,7 +143,7 @@ def _open(
     message = event.message
     priority = policies.bounded_priority(event.priority, queue)
     received_ms = policies.received_ms(message, now_ms)
-    skills, alternatives = policies.asked_needs(queue, event.skills, event.any_of)
+    skills, alternatives = _asked_needs(state, event, queue)
     preferred, preferred_until_ms = None, 0
     if event.preferred_agent is not None or queue.prefer_last_agent_ms > 0:
         preferred, preferred_until_ms = _preference(state, event, queue, skills, alternatives, now_ms)
@@ -176,6 +179,21 @@ def _open(
         asked=policies.bounded_levels(event.skills) if event.skills else {},
         asked_any_of=event.any_of,
     )
+
+
+def _asked_needs(
+    state: PoolState, event: ContactReceived, queue: QueueConfiguration
+) -> tuple[dict[str, int], tuple[dict[str, int], ...]]:
+    """What the contact asks for. The same is asked for again and again, and has been worked out then."""
+    if event.any_of:
+        return policies.asked_needs(queue, event.skills, event.any_of)
+    known, key = state.index.asked_needs, (queue.id, *event.skills.items())
+    found = known.get(key)
+    if found is None:
+        if len(known) >= _ASKED_NEEDS_MAX:
+            known.clear()
+        found = known[key] = policies.asked_needs(queue, event.skills, ())
+    return found
 
 
 def _preference(

@@ -18,7 +18,8 @@ class Desk:
 
     `available`: he may be offered something; `off_shift`: he is not because of his `shift` alone.
 
-    `room` are the channels for which his bit is set. `anchors`: where to look for contacts that wait for somebody like him, see `waiting`.
+    `room` are the channels on which he counts as having room. `profile` and `mask`: his skills, see
+    `capability`. `anchors`: where to look for contacts that wait for somebody like him, see `waiting`.
     `rules` None: nothing but the number on each channel limits him.
     """
 
@@ -33,22 +34,21 @@ class Desk:
         "last_offer",
         "loads",
         "mask",
-        "number",
         "off_shift",
         "offers_open",
+        "profile",
         "room",
         "room_rules",
         "rules",
         "shift",
         "skills",
         "units",
-        "watch_key",
         "work",
     )
 
-    def __init__(self, agent: Agent, number: int, mask: int, rules: RoomRules) -> None:
+    def __init__(self, agent: Agent, profile: int, mask: int, rules: RoomRules) -> None:
         self.agent_id: Final = agent.id
-        self.number: Final = number
+        self.profile: Final = profile
         self.mask: Final = mask
         self.skills: Final = agent.skills
         self.anchors: Final = (None, (agent.id,), *agent.skills)
@@ -65,7 +65,6 @@ class Desk:
         self.shift: Final = agent.shift
         self.available = False
         self.off_shift = False
-        self.watch_key: tuple[int, str] | None = None
         self.idle_since_ms = agent.idle_since_ms
         self.last_offer = agent.last_offer
 

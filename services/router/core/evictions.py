@@ -28,12 +28,12 @@ CAUSE_VANISHED: Final = "vanished"
 def next_eviction(state: PoolState, now_ms: int) -> PoolFact | None:
     """The next thing that an agent must give back or go on with."""
     index = state.index
-    while (agent_id := index.first_eviction()) is not None:
+    while (agent_id := index.evictions.first()) is not None:
         agent = state.agents.get(agent_id)
         fact = None if agent is None else find_eviction(state, agent, now_ms)
         if fact is not None:
             return fact
-        index.drop_eviction()
+        index.evictions.drop()
     return None
 
 

@@ -53,7 +53,7 @@ def is_free_for(state: PoolState, queue: str, channel: str) -> bool:
     needs = index.terms.needs.get(queue)
     if needs is None or index.terms.gates.get(queue) in index.closed:
         return False
-    return bool(index.capability.requirement(needs).agents & index.room(channel))
+    return bool(index.capability.requirement(needs).profiles_among(index.room(channel).profiles))
 
 
 def pace_us(state: PoolState, queue: str) -> tuple[int, int | None] | None:

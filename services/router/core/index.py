@@ -14,21 +14,23 @@ from typing import Any, Final
 
 from services.router.core import timer_kinds
 from services.router.core.calendars import next_turn_ms
-from services.router.core.capability import Capability, as_bits
+from services.router.core.capability import Capability
 from services.router.core.desk import Desk
 from services.router.core.entities import WATCHED, Agent, CalendarState, Contact, Offer, Presence
+from services.router.core.eviction_queue import EvictionQueue
 from services.router.core.lines import Lines
 from services.router.core.moving import Moving
 from services.router.core.numbers import Numbers
 from services.router.core.overflow_times import push_overflow
 from services.router.core.reservations import kept_for, must_flag
-from services.router.core.sorting import SortedKeys
+from services.router.core.roster import Roster
 from services.router.core.strategies import AgentOrder
 from services.router.core.tally import Tally
 from services.router.core.terms import Terms
 from services.router.core.timer_kinds import Timer
 from services.router.core.transitions import JOINABLE, ContactState
 from services.router.core.waiting import ClassKey, WaitingContacts
+from services.router.core.watch import Watch
 
 _SLICE: Final = 256
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -39,9 +41,8 @@ class Index:
 
     __slots__ = (
         "_ended",
-        "_evictions",
-        "_flagged",
         "abandoned",
+        "asked_needs",
         "calendars",
         "callbacks",
         "capability",
@@ -49,6 +50,7 @@ class Index:
         "desks",
         "dirty_agents",
         "dirty_classes",
+        "evictions",
         "lines",
         "moving",
         "named",
@@ -63,7 +65,7 @@ class Index:
         "timers",
         "unflagged",
         "waiting",
-        "watched",
+        "watch",
     )
 
     def __init__(
@@ -87,26 +89,27 @@ class Index:
         self.shifts: Final[dict[str, dict[str, None]]] = {}  # Calendar -> the agents whose shifts it is.
         self.waiting: Final = WaitingContacts(self.capability, self.closed)
         self.desks: Final[dict[str, Desk]] = {}
-        profiles = self.capability.profiles or ()
-        self.orders: Final = {strategy: AgentOrder(strategy, profiles) for strategy in terms.strategies}
+        self.orders: Final = {
+            strategy: AgentOrder(strategy, by_profile=self.capability.shared) for strategy in terms.strategies
+        }
         # Who would be available if it were his shift.
-        self.off_shift: Final = {strategy: AgentOrder(strategy, ()) for strategy in terms.strategies}
-        self.rooms: Final[dict[str, int]] = {}  # Channel -> available agents with room, as bits.
+        self.off_shift: Final = {strategy: AgentOrder(strategy) for strategy in terms.strategies}
+        self.rooms: Final[dict[str, Roster]] = {}  # Channel -> the available agents with room.
+        # Queue and skills of an input -> what its contact asks for under this configuration, see `decide_messages`.
+        self.asked_needs: Final[dict[tuple[Any, ...], tuple[dict[str, int], tuple[dict[str, int], ...]]]] = {}
         self.threads: Final[dict[str, str]] = {}  # Thread -> the contact that its next message joins.
         self.abandoned: Final[dict[str, str]] = {}  # Thread -> the contact that its next message brings back.
         self.callbacks: Final = Numbers()
         self.timers: Final[list[Timer]] = []  # A heap; entries that no longer hold are dropped when they come up.
-        # When last heard of, and agent: who may have vanished.
-        self.watched: Final[SortedKeys[tuple[int, str]]] = SortedKeys()
+        self.watch: Final = Watch()  # Who may have vanished.
         self.presences: Final[Tally[str]] = Tally()
         self.dirty_agents: Final[dict[str, None]] = {}
         self.dirty_classes: Final[dict[ClassKey, None]] = {}
-        self._evictions: Final[list[str]] = []  # A heap of agent ids, each once.
-        self._flagged: Final[dict[str, None]] = {}
+        self.evictions: Final = EvictionQueue()
         # What ended after the last fact and changed a contact's class, in the order of time.
         self._ended: list[Timer] = []
         self.unflagged: Final[dict[str, None]] = {}  # Waiting contacts that somebody must still be told about.
-        self.lines: Final = Lines(self.desks)
+        self.lines: Final = Lines(self.desks, self.capability)
         self.moving = Moving(moves)
         # Agent -> the waiting contacts that are for him alone, if he can be offered them. He need not be there.
         self.named: Final[dict[str, dict[str, Contact]]] = {}
@@ -136,14 +139,15 @@ class Index:
             self.add_calendar(calendar)
         for agent in agents.values():
             desk = self.desks[agent.id]
-            if agent.removed or agent.missed or not desk.is_empty() or desk.watch_key is not None:
-                self.flag_eviction(agent.id)
+            if agent.removed or agent.missed or not desk.is_empty() or agent.id in self.watch.seen_ms:
+                self.evictions.flag(agent.id)
 
     # Agents
 
     def add_agent(self, agent: Agent) -> None:
         """An agent of this configuration, with nothing in hand yet."""
-        desk = Desk(agent, self.capability.numbers[agent.id], self.capability.mask_of(agent), self.terms.room)
+        profile = self.capability.profile_of(agent)
+        desk = Desk(agent, profile, self.capability.mask_of(profile), self.terms.room)
         self.desks[agent.id] = desk
         if agent.shift is not None:
             self.shifts.setdefault(agent.shift, {})[agent.id] = None
@@ -157,6 +161,7 @@ class Index:
         assert not desk.available, "an agent who goes is not available"
         for order in self.off_shift.values():
             order.place(desk, present=False)
+        self.watch.drop(agent.id)
         if agent.shift is not None:
             del self.shifts[agent.shift][agent.id]
         self.presences.change(agent.presence, -1)
@@ -167,7 +172,7 @@ class Index:
         self.presences.change(before.presence, -1)
         self.presences.change(after.presence, 1)
         self.place_agent(after, self.rooms)
-        self.flag_eviction(after.id)
+        self.evictions.flag(after.id)
 
     def place_agent(self, agent: Agent, channels: Iterable[str]) -> None:
         """Put an agent where his presence, load, idle time and last offer belong; his load on other `channels` has not changed."""
@@ -178,21 +183,30 @@ class Index:
         desk.available = present and not desk.off_shift
         desk.idle_since_ms = agent.idle_since_ms
         desk.last_offer = agent.last_offer
-        self._watch(desk, agent)
+        if self.terms.vanish_after_ms and agent.presence in WATCHED and not agent.removed:
+            self.watch.put(agent.id, agent.seen_ms)
+        else:
+            self.watch.drop(agent.id)
         self._place_desk(desk, channels)
         if was_available is not desk.available:
             self.lines.change_duty(desk)
             for contact in tuple(self.named.get(agent.id, {}).values()):
                 self._wait_anew(contact)
 
-    def _watch(self, desk: Desk, agent: Agent) -> None:
-        watched = self.terms.vanish_after_ms and agent.presence in WATCHED and not agent.removed
-        before, desk.watch_key = desk.watch_key, (agent.seen_ms, agent.id) if watched else None
-        if before != desk.watch_key:
-            if before is not None:
-                self.watched.remove(before)
-            if desk.watch_key is not None:
-                self.watched.add(desk.watch_key)
+    def see_agent(self, agent: Agent) -> None:
+        """An agent was heard of; nothing else about him has changed."""
+        if agent.id in self.watch.seen_ms:
+            self.watch.put(agent.id, agent.seen_ms)
+
+    def free_agent(self, agent: Agent, channel: str) -> None:
+        """A contact of this channel has left an agent's hands; nothing about him has changed but his idle time."""
+        desk = self.desks[agent.id]
+        desk.idle_since_ms = agent.idle_since_ms
+        self._place_desk(desk, (channel,))
+
+    def load_agent(self, agent_id: str, channel: str) -> None:
+        """What an agent has in hand of this channel has changed, and nothing else about him."""
+        self._place_desk(self.desks[agent_id], (channel,))
 
     def _place_desk(self, desk: Desk, channels: Iterable[str]) -> None:
         for order in self.orders.values():
@@ -205,52 +219,37 @@ class Index:
             self._place_room(desk, channel)
 
     def _place_room(self, desk: Desk, channel: str) -> None:
-        bits = self.rooms.get(channel)
-        if bits is None:
+        room = self.rooms.get(channel)
+        if room is None:
             return  # Nobody has waited on this channel yet; `room` will look at everybody.
         has = desk.available and desk.has_room(channel)
         if has == (channel in desk.room):
             return
-        self.rooms[channel] = bits ^ (1 << desk.number)
         if has:
+            room.put(desk)
             desk.room[channel] = None
             self.dirty_agents[desk.agent_id] = None
         else:
+            room.take(desk)
             del desk.room[channel]
 
-    def room(self, channel: str) -> int:
-        """The available agents with room on this channel, as bits."""
+    def room(self, channel: str) -> Roster:
+        """The available agents with room on this channel."""
         found = self.rooms.get(channel)
         if found is None:
-            # Nobody becomes dirty by this: every class of a channel without bits is dirty itself.
-            having = [desk for desk in self.desks.values() if desk.available and desk.has_room(channel)]
-            for desk in having:
+            # Nobody becomes dirty by this: every class of a channel that nobody looked at is dirty itself.
+            with_room = [desk for desk in self.desks.values() if desk.available and desk.has_room(channel)]
+            for desk in with_room:
                 desk.room[channel] = None
-            found = self.rooms[channel] = as_bits(desk.number for desk in having)
+            found = self.rooms[channel] = Roster(self.capability, with_room)
         return found
-
-    # Whoever may hold what he must not
-
-    def flag_eviction(self, agent_id: str) -> None:
-        """What this agent has in hand may not be able to stay as it is, or he may not be there any more."""
-        if agent_id not in self._flagged:
-            self._flagged[agent_id] = None
-            heapq.heappush(self._evictions, agent_id)
-
-    def first_eviction(self) -> str | None:
-        """The agent to look at first: in the order of ids, so that it does not matter how they came here."""
-        return self._evictions[0] if self._evictions else None
-
-    def drop_eviction(self) -> None:
-        """The first agent holds nothing that he must not."""
-        del self._flagged[heapq.heappop(self._evictions)]
 
     def is_unsettled(self) -> bool:
         """Whether settling has anything to look at, apart from the time."""
         return bool(
             self.dirty_agents
             or self.dirty_classes
-            or self._evictions
+            or self.evictions
             or self.unflagged
             or self.lines.untold
             or self.lines.repaced
@@ -279,7 +278,7 @@ class Index:
         desk.take(contact)
         # There may be no room left for what he was offered, or be some for a held contact whose customer wrote.
         if contact.awaited or (desk.offers_open and contact.state is not ContactState.OFFERED):
-            self.flag_eviction(desk.agent_id)
+            self.evictions.flag(desk.agent_id)
         if contact.frees_room:
             return
         self._place_desk(desk, (contact.channel,))
@@ -309,7 +308,7 @@ class Index:
         desk = self.desks[contact.agent_id]
         desk.give(contact)
         if desk.awaited:
-            self.flag_eviction(desk.agent_id)
+            self.evictions.flag(desk.agent_id)
 
     def _wait(self, contact: Contact) -> None:
         excluded: tuple[str, ...] = ()

@@ -11,11 +11,12 @@ from typing import Any
 
 from services.router.core import limits
 from services.router.core.calendars import next_turn_ms
+from services.router.core.capability import numbers_of
 from services.router.core.entities import Contact, Presence
 from services.router.core.evictions import find_eviction
 from services.router.core.expectation import paced
 from services.router.core.index import Index
-from services.router.core.matching import eligible_agents
+from services.router.core.matching import eligible_profiles
 from services.router.core.model import PoolState, build_index
 from services.router.core.overflow_times import overflow_due
 from services.router.core.strategies import AgentOrder
@@ -152,7 +153,7 @@ def _check_index(state: PoolState) -> None:
     _same("drained queues", live.moving.targets, anew.moving.targets)
     _same("contacts to move", list(live.moving.contacts), list(anew.moving.contacts))
     _same("numbers to call", live.callbacks.contacts, anew.callbacks.contacts)
-    _same("watched agents", list(live.watched), list(anew.watched))
+    _same("watched agents", live.watch.seen_ms, anew.watch.seen_ms)
     _same("terms", live.terms.strategy_by_queue, anew.terms.strategy_by_queue)
     _same("orders", list(live.orders), list(anew.orders))
     for strategy, order in live.orders.items():
@@ -165,7 +166,7 @@ def _check_index(state: PoolState) -> None:
     _same("heads", _heads(live), _heads(anew))
     _same("who was not told", sorted(live.lines.untold), sorted(anew.lines.untold))
     _same("lines", live.lines.keys(), anew.lines.keys())
-    _same("agents on duty", _names(live, live.lines.on_duty()), _names(anew, anew.lines.on_duty()))
+    _same("agents on duty", sorted(live.lines.on_duty()), sorted(anew.lines.on_duty()))
     for agent_id, desk in live.desks.items():
         fresh = anew.desks[agent_id]
         _same(f"work of {agent_id}", sorted(desk.work), sorted(fresh.work))
@@ -176,9 +177,14 @@ def _check_index(state: PoolState) -> None:
         _same(f"availability of {agent_id}", desk.available, fresh.available)
         _same(f"skills of {agent_id}", desk.skills, fresh.skills)
     for channel in live.rooms:
-        _same(f"room on {channel}", _names(live, live.room(channel)), _names(anew, anew.room(channel)))
+        vacancies = live.room(channel)
+        if live.capability.shared:
+            profiles = list(numbers_of(vacancies.profiles))
+            _same(f"profiles with room on {channel}", profiles, sorted(vacancies.members))
+        room = sorted(vacancies)
+        _same(f"room on {channel}", room, sorted(anew.room(channel)))
         with_room = sorted(agent_id for agent_id, desk in live.desks.items() if channel in desk.room)
-        _same(f"room on {channel} by desk", with_room, _names(live, live.room(channel)))
+        _same(f"room on {channel} by desk", with_room, room)
     missing = [timer for timer in anew.timers if timer not in live.timers]
     _require(not missing, f"timers {missing} are missing")
 
@@ -201,10 +207,6 @@ def _heads(index: Index) -> dict[str, dict[Any, list[Any]]]:
         channel: {anchor: list(keys) for anchor, keys in anchors.items()}
         for channel, anchors in index.waiting.heads.items()
     }
-
-
-def _names(index: Index, agents: int) -> list[str]:
-    return sorted(agent_id for agent_id, number in index.capability.numbers.items() if agents >> number & 1)
 
 
 def _check_settled(state: PoolState, now_ms: int) -> None:
@@ -238,5 +240,5 @@ def _check_nothing_to_offer(state: PoolState, contacts: Iterable[Contact], now_m
         if contact.state is ContactState.QUEUED:
             due = overflow_due(contact, anew.terms, state.calendars)
             _require(due is None or due[0] > now_ms, f"contact {contact.id} waits on though it overflows")
-            agents = eligible_agents(anew, anew.waiting.by_contact[contact.id])
-            _require(agents == 0, f"contact {contact.id} waits though {_names(anew, agents)} could take it")
+            profiles = eligible_profiles(anew, anew.waiting.by_contact[contact.id])
+            _require(profiles == 0, f"contact {contact.id} waits though there are agents who could take it")

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.router.core.capability import as_bits
+from services.router.core.capability import Capability
 from services.router.core.desk import Desk
-from services.router.core.entities import Contact
+from services.router.core.entities import Contact, Needs
+from services.router.core.roster import Roster
 from services.router.core.sorting import SortedKeys
 from services.router.core.waiting import RankKey, rank_key
 
@@ -22,13 +23,15 @@ class Lines:
     `repaced`: queues of whose pace something may have to be said.
     """
 
-    __slots__ = ("_desks", "_lines", "_new", "_on_duty", "repaced", "untold")
+    __slots__ = ("_capability", "_counts", "_desks", "_lines", "_new", "_on_duty", "repaced", "untold")
 
-    def __init__(self, desks: Mapping[str, Desk]) -> None:
+    def __init__(self, desks: Mapping[str, Desk], capability: Capability) -> None:
         self.untold: Final[dict[str, None]] = {}
         self.repaced: Final[dict[str, None]] = {}
         self._desks: Final = desks
-        self._on_duty: int | None = None  # Worked out when it is first asked for.
+        self._capability: Final = capability
+        self._on_duty: Roster | None = None  # Worked out when it is first asked for.
+        self._counts: Final[dict[Needs, int]] = {}  # Needs of queues -> how many on duty have that.
         self._lines: Final[dict[str, SortedKeys[RankKey]]] = {}  # None is empty.
         self._new: Final[dict[str, Contact]] = {}
 
@@ -51,14 +54,26 @@ class Lines:
 
     def change_duty(self, desk: Desk) -> None:
         """An agent is available and was not, or the other way round."""
-        if self._on_duty is not None:
-            self._on_duty ^= 1 << desk.number
+        self._counts.clear()
+        if self._on_duty is not None and desk.available:
+            self._on_duty.put(desk)
+        elif self._on_duty is not None:
+            self._on_duty.take(desk)
 
-    def on_duty(self) -> int:
-        """The agents who are available, whether they have room or not, as bits."""
+    def on_duty(self) -> Roster:
+        """The agents who are available, whether they have room or not."""
         if self._on_duty is None:
-            self._on_duty = as_bits(desk.number for desk in self._desks.values() if desk.available)
+            self._on_duty = Roster(self._capability, [desk for desk in self._desks.values() if desk.available])
         return self._on_duty
+
+    def count_on_duty(self, needs: Needs) -> int:
+        """How many of them have what these needs ask for. Asked again and again, while agents come and go now and then."""
+        found = self._counts.get(needs)
+        if found is None:
+            on_duty = self.on_duty()
+            fitting = self._capability.requirement(needs).profiles_among(on_duty.profiles)
+            found = self._counts[needs] = on_duty.count(fitting)
+        return found
 
     def length(self, queue: str) -> int:
         """How many wait in a queue."""

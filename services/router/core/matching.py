@@ -12,7 +12,7 @@ changes nothing but these marks.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Final
 
@@ -58,6 +58,7 @@ class Matcher:
         self._index: Final = state.index
         self._now_ms: Final = now_ms
         self._candidates: Final[list[_Candidate]] = []
+        self._offered: _Candidate | None = None  # By the last call, and applied since.
         index = self._index
         if len(index.dirty_agents) > _DIRTY_AGENTS_MAX:
             index.dirty_agents.clear()
@@ -69,24 +70,30 @@ class Matcher:
 
     def next_offer(self) -> OfferMade | None:
         """The next offer by the rule; None when no waiting contact can be offered to anybody."""
+        if self._offered is not None:
+            # Nothing that waits comes before what was just offered, so that its source is looked at first.
+            self._follow(self._offered)
+            self._offered = None
         while self._candidates:
-            due_ms, sequence, contact_id, kind, source = heapq.heappop(self._candidates)
+            candidate = heapq.heappop(self._candidates)
+            contact_id = candidate[2]
             group = self._index.waiting.by_contact.get(contact_id)
-            agents = 0 if group is None else eligible_agents(self._index, group)
-            if group is not None and agents:
-                # Its source comes up again at the same place, and is then found changed.
-                heapq.heappush(self._candidates, (due_ms, sequence, contact_id, kind, source))
-                return self._offer(self._state.contacts[contact_id], group, agents)
-            self._follow(kind, source, (due_ms, sequence, contact_id))
+            if group is not None:
+                profiles = eligible_profiles(self._index, group)
+                if profiles:
+                    self._offered = candidate
+                    return self._offer(self._state.contacts[contact_id], group, profiles)
+            self._follow(candidate)
         return None
 
-    def _follow(self, kind: int, source: ClassKey | str, tried: RankKey) -> None:
+    def _follow(self, tried: _Candidate) -> None:
         """What was tried from this source is taken or cannot be offered: go on with what it has next, or call it clean."""
+        source = tried[4]
         if isinstance(source, str):
             self._push_agent(source)
             return
         group = self._index.waiting.classes.get(source)
-        if group is not None and group.contacts.first() != tried:
+        if group is not None and group.contacts.first() != tried[:3]:
             self._push_class(group)
         else:
             self._index.dirty_classes.pop(source, None)
@@ -101,12 +108,12 @@ class Matcher:
         else:
             heapq.heappush(self._candidates, (*best, _AGENT, agent_id))
 
-    def _offer(self, contact: Contact, group: WaitingClass, agents: int) -> OfferMade:
+    def _offer(self, contact: Contact, group: WaitingClass, profiles: int) -> OfferMade:
         state = self._state
         order = self._index.orders[self._index.terms.strategy_of(contact.queue)]
-        strategy = order.strategy
+        strategy, candidates = order.strategy, 1
         if group.only is None:
-            desk = choose_agent(self._index, order, group, agents)
+            desk, candidates = choose_agent(self._index, order, group, profiles)
             left_out = _left_out(self._index, order, group, desk, contact)
         else:
             strategy, desk = PREFERRED_AGENT, self._index.desks[group.only]
@@ -123,25 +130,36 @@ class Matcher:
                 rank=_FIRST,
                 waited_ms=max(0, self._now_ms - contact.received_ms),
                 strategy=strategy,
-                candidates=agents.bit_count(),
+                candidates=candidates,
                 left_out=left_out,
             ),
         )
 
 
-def eligible_agents(index: Index, group: WaitingClass) -> int:
-    """The agents that may be offered a contact of this class now, as bits."""
+def eligible_profiles(index: Index, group: WaitingClass) -> int:
+    """The profiles of agents who may be offered a contact of this class now, as bits."""
     if not group.open:
         return 0
-    agents = group.requirement.agents & index.room(group.channel)
+    room = index.room(group.channel)
     if group.only is not None:
-        return agents & 1 << index.desks[group.only].number
-    if agents and group.excluded:
-        for agent_id in group.excluded:
-            number = index.capability.numbers.get(agent_id)
-            if number is not None:
-                agents &= ~(1 << number)
-    return agents
+        desk = index.desks[group.only]
+        return 1 << desk.profile if _is_eligible(desk, group) else 0
+    profiles = group.requirement.profiles_among(room.profiles)
+    if profiles and group.excluded:
+        # A profile counts for nothing where everybody with room is left alone with the contact.
+        excluded: dict[int, int] = {}
+        for desk in _excluded_with_room(index, group):
+            excluded[desk.profile] = excluded.get(desk.profile, 0) + 1
+        for profile, count in excluded.items():
+            if profiles >> profile & 1 and (not room.members or len(room.members[profile]) == count):
+                profiles ^= 1 << profile
+    return profiles
+
+
+def _excluded_with_room(index: Index, group: WaitingClass) -> list[Desk]:
+    """The agents in back-off for contacts of this class who are available and have room."""
+    found = [index.desks.get(agent_id) for agent_id in group.excluded]
+    return [desk for desk in found if desk is not None and group.channel in desk.room]
 
 
 def first_contact(index: Index, desk: Desk) -> RankKey | None:
@@ -149,7 +167,7 @@ def first_contact(index: Index, desk: Desk) -> RankKey | None:
     if not desk.available:
         return None
     best: RankKey | None = None
-    by_contact = index.waiting.by_contact
+    by_contact, mask = index.waiting.by_contact, desk.mask
     for channel, anchors in index.waiting.heads.items():
         if not desk.has_room(channel):
             continue
@@ -161,62 +179,73 @@ def first_contact(index: Index, desk: Desk) -> RankKey | None:
                 if best is not None and key >= best:
                     break
                 group = by_contact[key[2]]
-                if group.requirement.fits(desk.mask) and desk.agent_id not in group.excluded:
+                for needed in group.requirement.masks:  # As `fits` has it; called for each it would take twice as long.
+                    if mask & needed == needed:
+                        break
+                else:
+                    continue
+                if desk.agent_id not in group.excluded:
                     best = key
                     break
     return best
 
 
-def choose_agent(index: Index, order: AgentOrder, group: WaitingClass, agents: int) -> Desk:
-    """The first in this order among `agents` (bits; at least one), who are eligible for this class.
+def choose_agent(index: Index, order: AgentOrder, group: WaitingClass, profiles: int) -> tuple[Desk, int]:
+    """The first in this order among the agents of these profiles who are eligible for this class, and how many there are; at least one.
 
-    Few are compared with one another. Of many, the first with each set of skills is looked for, and those are compared. Where there are
-    too many sets for that, one of many agents stands near the front of the order, unless agents who do not fit take it up.
+    One of many agents stands near the front of the order, unless others take it up who do not fit. Else the first of each profile is
+    looked for, and those are compared.
     """
-    desks = index.desks
-    count = agents.bit_count()
-    profiles = group.requirement.profiles
-    if count > _FEW and profiles is not None and len(profiles) < count:
-        return desks[_first_by_profile(index, order, group, profiles, agents)[2]]
-    available = len(order.placed)
-    if count * count > available:
-        for key in islice(order.keys, _WALK_FACTOR * available // count):
+    desks, room = index.desks, index.room(group.channel)
+    members = room.members
+    numbers: list[int] = []
+    if index.capability.shared:
+        numbers = numbers_of(profiles)
+        count = sum([len(members[profile]) for profile in numbers])
+        if group.excluded:
+            count -= sum([profiles >> desk.profile & 1 for desk in _excluded_with_room(index, group)])
+    else:
+        count = profiles.bit_count()
+    if count * (len(numbers) or count) > room.size:
+        # Whoever has no room usually stands behind.
+        for key in islice(order.keys, _WALK_FACTOR * room.size // count):
             desk = desks[key[2]]
             if _is_eligible(desk, group):
-                return desk
-    return desks[min(_order_keys(index, order, agents))[2]]
+                return desk, count
+    if index.capability.shared:
+        keys = _first_keys(order, numbers, members, group.excluded)
+    else:
+        keys = [order.placed[index.capability.names[number]] for number in numbers_of(profiles)]
+    return desks[min(keys)[2]], count
 
 
-def _first_by_profile(
-    index: Index, order: AgentOrder, group: WaitingClass, profiles: tuple[int, ...], agents: int
-) -> OrderKey:
-    best: OrderKey | None = None
+def _first_keys(
+    order: AgentOrder, profiles: Iterable[int], members: Mapping[int, Mapping[str, None]], excluded: tuple[str, ...]
+) -> list[OrderKey]:
+    """Places in the order, among them the first of the agents of these profiles who have room (`members`) and are not `excluded`."""
+    keys: list[OrderKey] = []
+    placed = order.placed
     for profile in profiles:
-        looked_for = False
-        for key in order.peers[profile]:
-            if best is not None and key > best:
-                break
-            if _is_eligible(index.desks[key[2]], group):
-                best = key
-                break
-            if not looked_for:
-                # All may be busy, and by some strategies they stand before everybody else all the same.
-                if not agents & index.capability.members(profile):
+        with_room = members[profile]
+        if len(with_room) > _FEW:
+            peers = order.peers[profile]
+            for key in islice(peers, _WALK_FACTOR * len(peers) // len(with_room)):
+                if key[2] in with_room and key[2] not in excluded:
+                    keys.append(key)
                     break
-                looked_for = True
-    assert best is not None, "an agent with room is in the order of his peers"
-    return best
+            else:
+                # Those who have no room may all stand in front.
+                keys += [placed[agent_id] for agent_id in with_room if agent_id not in excluded]
+        elif excluded:
+            keys += [placed[agent_id] for agent_id in with_room if agent_id not in excluded]
+        else:
+            keys += [placed[agent_id] for agent_id in with_room]
+    return keys
 
 
 def _is_eligible(desk: Desk, group: WaitingClass) -> bool:
-    """Whether an available agent may be offered a contact of this class."""
-    return group.requirement.fits(desk.mask) and desk.has_room(group.channel) and desk.agent_id not in group.excluded
-
-
-def _order_keys(index: Index, order: AgentOrder, agents: int) -> Iterator[OrderKey]:
-    names = index.capability.names
-    for number in numbers_of(agents):
-        yield order.placed[names[number]]
+    """Whether an agent may be offered a contact of this class, on whose channel room was looked for."""
+    return group.channel in desk.room and group.requirement.fits(desk.mask) and desk.agent_id not in group.excluded
 
 
 def _excluded(group: WaitingClass, contact: Contact) -> dict[str, str]:

@@ -55,11 +55,8 @@ Follow = Callable[[PoolState, Contact | None, int], None]
 
 def agents_on_duty(state: PoolState, queue: str) -> int:
     """How many of the available agents may take what the queue asks of all its contacts."""
-    index = state.index
-    needs = index.terms.needs.get(queue)
-    if needs is None:
-        return 0
-    return (index.capability.requirement(needs).agents & index.lines.on_duty()).bit_count()
+    needs = state.index.terms.needs.get(queue)
+    return 0 if needs is None else state.index.lines.count_on_duty(needs)
 
 
 def _moves(state: PoolState, queue: str) -> bool:

@@ -24,12 +24,12 @@ def settle(state: PoolState, now_ms: int, limit: int = limits.SETTLE_FACTS_MAX) 
     When it returns `limit` facts there may be more: call it again with the same time. A time before the state's own counts as that.
     """
     now_ms = max(state.now_ms, now_ms)
-    index = state.index
+    index, timers = state.index, state.index.timers
     if now_ms < index.now_ms:
         index.set_back(now_ms, state.contacts)
     facts: list[PoolFact] = []
     while len(facts) < limit:
-        fact = next_due(state, now_ms)
+        fact = next_due(state, now_ms) if timers and timers[0][0] <= now_ms else None
         if fact is None:
             index.now_ms = now_ms
             # What is given back may be overdue for something else: that comes before anything else is given back.

@@ -28,19 +28,24 @@ K = TypeVar("K", bound=Ordered)
 class SortedKeys(Generic[K]):
     """Distinct keys in ascending order. Adding one twice or removing one that is not there is a programming error."""
 
-    __slots__ = ("_chunks", "_lasts")
+    __slots__ = ("_chunks", "_lasts", "_size")
 
     def __init__(self, keys: Iterable[K] = ()) -> None:
-        ordered = sorted(keys)
-        half = _CHUNK_MAX // 2
-        self._chunks: list[list[K]] = [ordered[i : i + half] for i in range(0, len(ordered), half)]
-        self._lasts: list[K] = [chunk[-1] for chunk in self._chunks]
+        self._chunks: list[list[K]] = []
+        self._lasts: list[K] = []  # Of each chunk.
+        self._size = 0
+        if keys:
+            ordered = sorted(keys)
+            self._size = len(ordered)
+            half = _CHUNK_MAX // 2
+            self._chunks += [ordered[i : i + half] for i in range(0, len(ordered), half)]
+            self._lasts += [chunk[-1] for chunk in self._chunks]
 
     def __bool__(self) -> bool:
         return bool(self._chunks)
 
     def __len__(self) -> int:
-        return sum(map(len, self._chunks))
+        return self._size
 
     def __iter__(self) -> Iterator[K]:
         return chain.from_iterable(self._chunks)
@@ -53,22 +58,27 @@ class SortedKeys(Generic[K]):
         """How many keys are smaller than this one, which may be there or not."""
         at = bisect_left(self._lasts, key)
         if at == len(self._lasts):
-            return len(self)
-        return sum(map(len, self._chunks[:at])) + bisect_left(self._chunks[at], key)
+            return self._size
+        within = bisect_left(self._chunks[at], key)
+        if 2 * at > len(self._chunks):  # Newcomers stand at the end.
+            return self._size - sum(map(len, self._chunks[at:])) + within
+        return sum(map(len, self._chunks[:at])) + within
 
     def add(self, key: K) -> None:
         """Put a key in its place."""
-        if not self._chunks:
+        self._size += 1
+        lasts = self._lasts
+        if not lasts:
             self._chunks.append([key])
-            self._lasts.append(key)
+            lasts.append(key)
             return
-        at = bisect_left(self._lasts, key)
-        if at == len(self._lasts):
-            at -= 1
+        if lasts[-1] < key:
+            at = len(lasts) - 1
             chunk = self._chunks[at]
             chunk.append(key)
-            self._lasts[at] = key
+            lasts[at] = key
         else:
+            at = bisect_left(lasts, key) if len(lasts) > 1 else 0
             chunk = self._chunks[at]
             place = bisect_left(chunk, key)
             assert chunk[place] != key, "a key is added once"
@@ -76,18 +86,20 @@ class SortedKeys(Generic[K]):
         if len(chunk) > _CHUNK_MAX:
             half = len(chunk) // 2
             self._chunks.insert(at + 1, chunk[half:])
-            self._lasts.insert(at, chunk[half - 1])
+            lasts.insert(at, chunk[half - 1])
             del chunk[half:]
 
     def remove(self, key: K) -> None:
         """Take a key out."""
-        at = bisect_left(self._lasts, key)
+        self._size -= 1
+        lasts = self._lasts
+        at = bisect_left(lasts, key) if len(lasts) > 1 else 0
         chunk = self._chunks[at]
         place = bisect_left(chunk, key)
         assert chunk[place] == key, "only a key that is there is removed"
         del chunk[place]
         if not chunk:
             del self._chunks[at]
-            del self._lasts[at]
+            del lasts[at]
         elif place == len(chunk):
-            self._lasts[at] = chunk[-1]
+            lasts[at] = chunk[-1]

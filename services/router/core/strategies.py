@@ -56,15 +56,16 @@ def known_strategy(name: str) -> str:
 
 
 class AgentOrder:
-    """The available agents in the order of one strategy; `peers`: the same by their skills, where there are not too many different sets."""
+    """The available agents in the order of one strategy; `peers`: the same by their profiles, where they share those."""
 
-    __slots__ = ("_key", "keys", "peers", "placed", "strategy")
+    __slots__ = ("_by_profile", "_key", "keys", "peers", "placed", "strategy")
 
-    def __init__(self, strategy: str, profiles: tuple[int, ...]) -> None:
+    def __init__(self, strategy: str, *, by_profile: bool = False) -> None:
         self.strategy: Final = strategy
         self._key: Final = STRATEGIES[strategy]
         self.keys: Final[SortedKeys[OrderKey]] = SortedKeys()
-        self.peers: Final[dict[int, SortedKeys[OrderKey]]] = {profile: SortedKeys() for profile in profiles}
+        self._by_profile: Final = by_profile
+        self.peers: Final[dict[int, SortedKeys[OrderKey]]] = {}
         self.placed: Final[dict[str, OrderKey]] = {}
 
     def place(self, desk: Desk, *, present: bool) -> None:
@@ -73,15 +74,17 @@ class AgentOrder:
         key = self._key(desk) if present else None
         if key == before:
             return
-        peers = self.peers.get(desk.mask)
         if before is not None:
             self.keys.remove(before)
-            if peers is not None:
-                peers.remove(before)
+            if self._by_profile:
+                self.peers[desk.profile].remove(before)
         if key is None:
             del self.placed[desk.agent_id]
             return
         self.placed[desk.agent_id] = key
         self.keys.add(key)
-        if peers is not None:
+        if self._by_profile:
+            peers = self.peers.get(desk.profile)
+            if peers is None:
+                peers = self.peers[desk.profile] = SortedKeys()
             peers.add(key)

@@ -104,7 +104,7 @@ def count_waiting_wrongly(state: PoolState) -> None:
 
 
 def flip_a_bit_of_room(state: PoolState) -> None:
-    state.index.rooms["email"] ^= 1
+    state.index.rooms["email"].profiles ^= 1
 
 
 def forget_an_open_offer(state: PoolState) -> None:
