@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from libs.common.events.message import Channel
 from services.agent_api.store import tables
 from services.agent_api.store.rows import AgentRow, QueueRow
 
@@ -132,14 +133,17 @@ class Load:
 
 
 async def count_load(connection: AsyncConnection, agent_ids: list[str]) -> defaultdict[str, dict[str, Load]]:
-    """By agent and channel, how many contacts are with the agent or offered to the agent."""
+    """By agent and channel, how many contacts are with the agent or offered to the agent. A callback is work on the telephone."""
     columns = tables.contacts.c
+    # Written out: with a parameter PostgreSQL would not take it for the same expression in both places.
+    voice: sa.ColumnElement[str] = sa.literal_column(f"'{Channel.VOICE.value}'")
+    channels = sa.case((columns.callback.is_not(None), voice), else_=columns.channel)
     load: defaultdict[str, dict[str, Load]] = defaultdict(dict)
     for holder, states in ((columns.agent_id, ("active", "held", "wrap_up")), (columns.offered_to, ("offered",))):
         query = (
-            sa.select(holder, columns.channel, _count_where(columns.state == "held"), sa.func.count())
+            sa.select(holder, channels, _count_where(columns.state == "held"), sa.func.count())
             .where(holder.in_(agent_ids), columns.state.in_(states))
-            .group_by(holder, columns.channel)
+            .group_by(holder, channels)
         )
         for agent_id, channel, held, number in await connection.execute(query):
             there = load[agent_id].setdefault(channel, Load())

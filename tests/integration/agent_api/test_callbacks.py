@@ -70,6 +70,8 @@ async def test_an_agent_calls_the_customer_who_waits_for_it(desk: Api) -> None:
     assert offer["contact"]["callback"]["handle"] == LUCA
     # and when nobody answers it is planned again, and in the end over
     assert (await anna.post(f"/v1/offers/{offer['id']}/accept")).status_code == 200
+    [busy] = [agent for agent in (await sara.get("/v1/agents"))["items"] if agent["id"] == "anna"]
+    assert busy["load"] == {"voice": 1}
     shown = await posted(anna, f"/v1/contacts/{contact_id}/callback/not-reached")
     assert (shown["state"], shown["agent"], shown["callback"]["attempts"]) == ("scheduled", None, 1)
     await pass_time(desk, 1_800_000)

@@ -155,6 +155,9 @@ async def test_supervisors_hear_of_their_pool_and_of_its_queues(any_api: Api) ->
             "waiting": 0,
             "offered": 1,
             "active": 0,
+            "scheduled": 0,
+            "drained": False,
+            "draining_to": None,
             "oldest_received_at": None,
         }
 
