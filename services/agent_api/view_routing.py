@@ -32,6 +32,7 @@ from services.agent_api.view_frames import (
     touch_queue,
 )
 from services.agent_api.view_messages import attach, join_message
+from services.agent_api.view_pools import is_elsewhere, is_late, note_late, queue_elsewhere
 from services.agent_api.view_waits import WAIT_FOLDS
 from services.agent_api.view_work import WORK_FOLDS
 
@@ -39,32 +40,41 @@ from services.agent_api.view_work import WORK_FOLDS
 def fold_fact(rows: Workset, fact: routing.PoolFact, entry_id: str) -> None:
     """Apply one fact; those that show nowhere are passed over. `entry_id` is its place on the log."""
     fold = _FOLDS.get(type(fact))
-    if fold is not None:
+    if fold is None:
+        return
+    if is_late(rows, fact):
+        note_late(rows, fact, entry_id)
+    else:
         fold(rows, fact, entry_id)
 
 
+def _unread(rows: Workset, fact: routing.ContactQueued, entry_id: str) -> MessageRow:
+    """The message of a contact, whose content was not read yet; kept where its id is known."""
+    message = MessageRow(
+        message_id=fact.message_id,
+        direction="in",
+        at_ms=fact.received_ms,
+        entry_id=entry_id,
+        status="received",
+        contact_id=fact.contact_id,
+        thread_id=fact.thread_id,
+        account=fact.account,
+        channel=fact.channel,
+        handle=fact.handle,
+        name=fact.name,
+        subject=fact.subject,
+        email_message_id=fact.email_message_id,
+        email_references=list(fact.email_references),
+        automatic=fact.automatic,
+    )
+    return rows.messages.put(message) if fact.message_id else message
+
+
 def _contact_queued(rows: Workset, fact: routing.ContactQueued, entry_id: str) -> None:
-    message = attach(rows, fact.message_id, fact.contact_id)
-    if message is None:
-        message = rows.messages.put(
-            MessageRow(
-                message_id=fact.message_id,
-                direction="in",
-                at_ms=fact.received_ms,
-                entry_id=entry_id,
-                status="received",
-                contact_id=fact.contact_id,
-                thread_id=fact.thread_id,
-                account=fact.account,
-                channel=fact.channel,
-                handle=fact.handle,
-                name=fact.name,
-                subject=fact.subject,
-                email_message_id=fact.email_message_id,
-                email_references=list(fact.email_references),
-                automatic=fact.automatic,
-            )
-        )
+    if is_elsewhere(rows, fact):
+        queue_elsewhere(rows, fact, entry_id)
+        return
+    message = attach(rows, fact.message_id, fact.contact_id) or _unread(rows, fact, entry_id)
     handles = handles_in_order(fact.handle, (*fact.handles, *message.handles))
     card = join_card(
         rows, handles, name=fact.name or message.name, attributes=message.attributes, at_ms=fact.received_ms

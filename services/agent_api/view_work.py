@@ -53,6 +53,25 @@ def _moved(rows: Workset, fact: routing.ContactMoved, entry_id: str) -> None:
     tell_update(rows, contact, "moved", at_ms=fact.at_ms)
 
 
+def _forwarded(rows: Workset, fact: routing.ContactForwarded, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    touch_queue(rows, contact)
+    note_down(
+        rows,
+        entry_id,
+        contact.contact_id,
+        "contact.forwarded",
+        at_ms=fact.at_ms,
+        from_queue=contact.queue or None,
+        pool=fact.to_pool,
+        **condition(fact),
+    )
+    # Whoever sees this pool is told that it is gone; the other pool tells of it when it has it.
+    tell_update(rows, contact, "forwarded", at_ms=fact.at_ms)
+    contact.pool = fact.to_pool
+    contact.queue = ""
+
+
 def _notified(rows: Workset, fact: routing.CustomerNotice, entry_id: str) -> None:
     contact = contact_of(rows, fact)
     note_down(
@@ -247,7 +266,7 @@ def _wrap_up_extended(rows: Workset, fact: routing.WrapUpExtended, entry_id: str
     tell_update(rows, contact, "wrap-up", at_ms=fact.at_ms)
 
 
-def condition(fact: routing.ContactMoved | routing.CustomerNotice) -> dict[str, Any]:
+def condition(fact: routing.ContactForwarded | routing.ContactMoved | routing.CustomerNotice) -> dict[str, Any]:
     """The condition of overflow that a fact comes from, as an entry of the history shows it."""
     return {"when": fact.when, "at_least": fact.at_least or None}
 
@@ -255,6 +274,7 @@ def condition(fact: routing.ContactMoved | routing.CustomerNotice) -> dict[str, 
 WORK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.ContactRelaxed: _relaxed,
     routing.ContactMoved: _moved,
+    routing.ContactForwarded: _forwarded,
     routing.CustomerNotice: _notified,
     routing.ContactTransferred: _transferred,
     routing.ContactHeld: _held,

@@ -252,6 +252,8 @@ class Intake:
                     "queue": fact.queue,
                 }
             )
+        if fact.passed:
+            return  # It was acknowledged where it came from.
         planned = plan.plan_acknowledgement(
             fact,
             self._settings,

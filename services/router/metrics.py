@@ -18,6 +18,7 @@ from libs.common.events.routing import (
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
+    ContactForwarded,
     ContactLapsed,
     ContactMoved,
     ContactQueued,
@@ -83,6 +84,7 @@ class PartitionMetrics:
             CallbackScheduled: self._callback_scheduled,
             CallbackDue: self._callback_due,
             CallbackMissed: self._callback_missed,
+            ContactForwarded: self._forwarded,
             CustomerNotice: self._notified,
             QueueDrained: self._drained,
             DrainLifted: self._lifted,
@@ -238,6 +240,11 @@ class PartitionMetrics:
             self._overflowed(known, "queue")
         self._changed(fact)
         self._counter(self._metrics.contacts_moved, fact.pool, fact.queue, fact.cause).inc()
+
+    def _forwarded(self, fact: ContactForwarded) -> None:
+        known = self._contacts.pop(fact.contact_id)
+        self._overflowed(known, "pool")
+        self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
 
     def _notified(self, fact: CustomerNotice) -> None:
         if fact.cause == CAUSE_OVERFLOW and not fact.ends:

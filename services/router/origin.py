@@ -22,7 +22,7 @@ from libs.common.events.codec import (
     fixed_headers,
     type_of,
 )
-from libs.common.events.inputs import ConfigurePool, ExtendCalendars, TimeAdvanced
+from libs.common.events.inputs import ConfigurePool, ExtendCalendars, HandoversAppended, TimeAdvanced
 from libs.common.events.routing import PoolFact, WriterStarted
 from libs.common.log.port import Headers, NewRecord, Record
 
@@ -120,7 +120,11 @@ def writer_started_record(partition: int, writer_id: str, now_ms: int) -> NewRec
 
 
 def shell_input_record(
-    event: ConfigurePool | ExtendCalendars | TimeAdvanced, *, writer_id: str, counter: int, now_ms: int
+    event: ConfigurePool | ExtendCalendars | HandoversAppended | TimeAdvanced,
+    *,
+    writer_id: str,
+    counter: int,
+    now_ms: int,
 ) -> NewRecord:
     """An input that the router itself appends. `counter` tells a writer's own inputs apart."""
     return encode_record(

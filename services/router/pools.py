@@ -71,7 +71,7 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
                 )
                 for step in queue.relax
             ),
-            overflow=tuple(_overflow(rule) for rule in queue.overflow),
+            overflow=tuple(_overflow(configuration, rule) for rule in queue.overflow),
             callback=_callback(queue.callback or configuration.pools[pool].callback),
             any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
             prefer_last_agent_ms=queue.prefer_last_agent_ms,
@@ -125,13 +125,19 @@ def _callback(callback: Callbacks) -> CallbackConfiguration:
     return CallbackConfiguration(attempts=callback.attempts, retry_ms=callback.retry_ms, texts=texts)
 
 
-def _overflow(rule: OverflowRule) -> Overflow:
+def _overflow(configuration: Configuration, rule: OverflowRule) -> Overflow:
+    queue = None
+    if rule.to == "pool" and rule.target is not None:
+        # Where the default rule of the other pool would send it.
+        rules = [part for _, part in configuration.rules_of(rule.target) if part.when is None]
+        queue = rules[0].queue if rules else None
     return Overflow(
         when=rule.when,
         at_least=rule.at_least or 0,
         to=rule.to,
         target=rule.target,
         text={str(language): words for language, words in sorted(rule.text.items())},
+        queue=queue,
     )
 
 

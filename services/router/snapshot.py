@@ -28,7 +28,8 @@ from services.router.core.snapshot import SnapshotSource, snapshot_chunks
 from services.router.origin import SOURCE
 
 FORMAT: Final = 1
-GENERATIONS: Final = (0, 1)
+# While one is written over, a deposed writer's late chunk may spoil the newest: a third one is then still whole.
+GENERATIONS: Final = (0, 1, 2)
 _CHUNK_TYPE: Final = "centralino.router.snapshot-chunk.v1"
 _MANIFEST_TYPE: Final = "centralino.router.snapshot-manifest.v1"
 _MANIFEST: Final = "manifest"
@@ -91,10 +92,14 @@ class StoredSnapshots:
     end_offset: int
 
     def next_generation(self) -> int:
-        """The generation that the next snapshot may overwrite: never the newest complete one."""
-        if not self.snapshots:
-            return GENERATIONS[0]
-        return GENERATIONS[1 - GENERATIONS.index(self.snapshots[0].manifest.generation)]
+        """The generation that the next snapshot may overwrite: none of the two newest complete ones."""
+        return spare_generation(*(snapshot.manifest for snapshot in self.snapshots[:2]))
+
+
+def spare_generation(*kept: Manifest | None) -> int:
+    """The first generation that is none of these snapshots', of which there are two at most."""
+    used = {manifest.generation for manifest in kept if manifest is not None}
+    return next(generation for generation in GENERATIONS if generation not in used)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from services.router.snapshot import (
     StoredSnapshots,
     WrittenSnapshot,
     read_snapshots,
+    spare_generation,
     write_snapshot,
 )
 
@@ -123,7 +124,7 @@ class SnapshotSchedule:
         )
         older, self._newest = self._newest, written.manifest
         self._end_offset = written.end_offset
-        self._next_generation = 1 - written.manifest.generation
+        self._next_generation = spare_generation(written.manifest, older)
         self._on_written(
             SnapshotReport(
                 seconds=time.perf_counter() - started_s,

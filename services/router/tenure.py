@@ -11,13 +11,22 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from libs.common.clock import Clock
 from libs.common.configuration.opening import Opening
 from libs.common.errors import CentralinoError, LogClosedError, OffsetOutOfRangeError, OutageError, PoisonError
 from libs.common.events.codec import decode_event
-from libs.common.events.inputs import ConfigurePool, ContactReceived, ExtendCalendars, TimeAdvanced
+from libs.common.events.inputs import (
+    ConfigurePool,
+    ContactHandedOver,
+    ContactReceived,
+    ExtendCalendars,
+    HandoversAppended,
+    MessageHandedOver,
+    TimeAdvanced,
+)
 from libs.common.events.routing import InputRefused, PoolFact
 from libs.common.log.port import Appended, EventLog, NewRecord, Record, Writer
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
@@ -28,6 +37,7 @@ from services.router.calendars import Extensions
 from services.router.core.refusals import RefusalReason
 from services.router.core.snapshot import SnapshotSource, freezing
 from services.router.deliveries import Deliveries, DeposedError
+from services.router.forwarding import Forwarder
 from services.router.log_time import LogTime
 from services.router.origin import new_writer_id, origin_of, shell_input_record, writer_started_record
 from services.router.pools import with_calendars
@@ -41,6 +51,11 @@ from services.router.timers import Timers
 
 # So many inputs are decided in one go. Between two goes all else has its turn, sending the batch under way first of all.
 _INPUTS_AT_ONCE: Final = 32
+
+
+# What must not be lost by a refusal.
+_Message = ContactReceived | ContactHandedOver | MessageHandedOver
+_MESSAGES: Final = (ContactReceived, ContactHandedOver, MessageHandedOver)
 
 
 class OvertakenError(OutageError):
@@ -139,6 +154,11 @@ class Tenure:
             started=started,
             next_input=next_input,
         )
+        self._forwarder: Final = Forwarder(
+            partial(writer.append, ROUTING_INPUTS),
+            self._append_input,
+            partitions=partition.log.partitions(ROUTING_INPUTS),
+        )
         self._snapshots: Final = SnapshotSchedule(
             partition.log,
             partition.settings,
@@ -181,6 +201,10 @@ class Tenure:
 
     async def _serve(self) -> None:
         while not self._stop.is_set():
+            if self._forwarder.due(self.state.pools):
+                # Nobody is handed anything that may turn out not to have happened.
+                await self._deliveries.send_all(self.next_input)
+                await self._forwarder.forward(self.state.pools, self._now_ms())
             deadlines = self.state.deadlines()
             records = await self._arrivals.take(
                 self._timers.wait_ms(deadlines, self._now_ms()),
@@ -231,7 +255,7 @@ class Tenure:
                     await self._partition.dead_letters.put(record, error)
                 else:
                     if facts:
-                        if isinstance(event, ContactReceived):
+                        if isinstance(event, _MESSAGES):
                             await self._save_refused(event, facts, record)
                         await self._deliveries.collect(facts, origin, self.next_input)
                 self.next_input = record.offset + 1
@@ -239,7 +263,7 @@ class Tenure:
         self._partition.observer.decided(len(records), seconds)
         self._snapshots.count(len(records))
 
-    async def _save_refused(self, event: ContactReceived, facts: Sequence[PoolFact], record: Record) -> None:
+    async def _save_refused(self, event: _Message, facts: Sequence[PoolFact], record: Record) -> None:
         """A message is not lost by a refusal: because its pool is not configured here, or not yet, has no queue or is full."""
         refused = next((fact for fact in facts if isinstance(fact, InputRefused)), None)
         if refused is None:
@@ -251,7 +275,7 @@ class Tenure:
             # Its provider was told that we have it. Where it came from is mended some time, and then it is put back.
             await self._partition.dead_letters.keep(record, MessageNotRoutedError(refused.detail))
 
-    def _came_too_early(self, event: ContactReceived, refused: InputRefused, offset: int) -> bool:
+    def _came_too_early(self, event: _Message, refused: InputRefused, offset: int) -> bool:
         """Whether a message was refused only because it stands on the log before its pool's first configuration."""
         return (
             offset < self._configured_at.get(event.pool, -1)
@@ -264,7 +288,9 @@ class Tenure:
         self._snapshots.count(records)
         self._partition.observer.appended(facts, records)
 
-    async def _append_input(self, event: ConfigurePool | ExtendCalendars | TimeAdvanced) -> Appended:
+    async def _append_input(
+        self, event: ConfigurePool | ExtendCalendars | HandoversAppended | TimeAdvanced
+    ) -> Appended:
         self._inputs_appended += 1
         record = shell_input_record(
             event, writer_id=self._writer_id, counter=self._inputs_appended, now_ms=self._now_ms()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from libs.common.events.inputs import (
     AcceptOffer,
@@ -19,11 +20,15 @@ from libs.common.events.inputs import (
     CallbackWish,
     CancelContact,
     ChangeContact,
+    ContactHandedOver,
     CustomerLeft,
     DrainQueue,
     EndConsult,
     ExtendWrapUp,
+    ForwardedContactEnded,
+    HandoversAppended,
     HoldContact,
+    MessageHandedOver,
     PullContact,
     RejectOffer,
     ReportNotReached,
@@ -35,6 +40,7 @@ from libs.common.events.inputs import (
     TransferContact,
     UnholdContact,
 )
+from libs.common.events.message import Letter
 from libs.common.events.pool import CallbackConfiguration, ChannelConfiguration, Overflow, RoutingRules
 from libs.common.events.routing import PoolFact
 from libs.common.testing.builders import (
@@ -367,6 +373,57 @@ def called_back() -> list[Timed]:
     ]
 
 
+def between_pools() -> list[Timed]:
+    """A contact goes to another pool, its customer writes and leaves there; one comes from another pool and is over here."""
+    orders = a_queue(
+        "orders", overflow=(Overflow(when="waited", at_least=5_000, to="pool", target="night", queue="n"),)
+    )
+    letter = Letter(message_id="msg_there", account="a", subject="Hello", handles=("mailto:x@example.com",))
+    handed = ContactHandedOver(
+        pool=POOL,
+        contact_id="con_there",
+        passed=("far",),
+        thread_id="thr_there",
+        channel="email",
+        handle="mailto:x@example.com",
+        priority=1,
+        received_ms=START_MS - 60_000,
+        due_ms=START_MS,
+        queue="gone",
+        skills={"orders": 1},
+        any_of=({"it": 2}, {"en": 1}),
+        letter=letter,
+        notices=1,
+    )
+    further = MessageHandedOver(
+        pool=POOL,
+        contact_id="con_there",
+        opens="con_new",
+        passed=("far",),
+        thread_id="thr_there",
+        channel="email",
+        handle="mailto:x@example.com",
+        received_ms=START_MS,
+        letter=replace(letter, message_id="msg_further"),
+    )
+    return [
+        (0, a_configure_pool(queues=(orders,), agents=(an_agent("anna", skills={"orders": 2, "en": 2}),))),
+        (10, a_contact_received(1, contact_id="con_a")),
+        (5_010, a_time_advanced(START_MS + 5_010)),
+        (5_020, a_contact_received(2, message=a_message(1, provider_id="again"), contact_id="con_b")),
+        (5_030, CustomerLeft(pool=POOL, contact_id="con_a")),
+        (5_040, HandoversAppended(pool=POOL, ids=("con_a", "left:con_a"))),
+        (5_050, handed),
+        (5_060, handed),
+        (5_070, further),
+        (5_080, _presence("anna", "available", "cmd_1")),
+        (5_090, _accept("anna", "off_there_1", "cmd_2")),
+        (5_100, _resolve("anna", "con_there", "cmd_3")),
+        (5_110, ForwardedContactEnded(pool=POOL, contact_id="con_a", thread_id=a_message(1).thread_id)),
+        (5_120, a_contact_received(3, message=a_message(1, provider_id="once more"), contact_id="con_c")),
+    ]
+
+
 HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
     history.__name__: history
     for history in (
@@ -379,6 +436,7 @@ HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
         overflowing,
         a_queue_runs_empty,
         called_back,
+        between_pools,
     )
 }
 

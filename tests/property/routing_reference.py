@@ -18,6 +18,7 @@ from libs.common.events.routing import (
     CallbackScheduled,
     ContactCancelled,
     ContactFlagged,
+    ContactForwarded,
     ContactLapsed,
     ContactMoved,
     ContactRelaxed,
@@ -217,11 +218,15 @@ def _relaxed(state: PoolState, contact: Contact, now_ms: int) -> ContactRelaxed:
     )
 
 
-def _is_possible(state: PoolState, rule: Overflow, queue: str, left: tuple[str, ...], handle: str) -> bool:
+def _is_possible(
+    state: PoolState, rule: Overflow, queue: str, left: tuple[str, ...], passed: tuple[str, ...], handle: str
+) -> bool:
     if rule.to == "callback":
         return handle.startswith("tel:+39")
     if rule.to == "queue":
         return rule.target in state.queues and rule.target not in (queue, *left)
+    if rule.to == "pool":
+        return rule.target not in (None, *passed)
     return rule.to in ("message", "end")
 
 
@@ -232,10 +237,16 @@ def _overflow_of(state: PoolState, contact: Contact) -> Overflow | None:
     rules = state.queues[contact.queue].overflow if contact.queue in state.queues else ()
     if 0 < contact.overflow <= len(rules):
         rule = rules[contact.overflow - 1]
-        if rule.when != "waited" and _is_possible(state, rule, contact.queue, contact.left_queues, contact.handle):
+        if rule.when != "waited" and _is_possible(
+            state, rule, contact.queue, contact.left_queues, contact.passed, contact.handle
+        ):
             return rule
     later = [rule for rule in rules if rule.when == "waited" and rule.at_least > contact.overflowed_ms]
-    possible = [rule for rule in later if _is_possible(state, rule, contact.queue, contact.left_queues, contact.handle)]
+    possible = [
+        rule
+        for rule in later
+        if _is_possible(state, rule, contact.queue, contact.left_queues, contact.passed, contact.handle)
+    ]
     return min(possible, key=lambda rule: rule.at_least, default=None)
 
 
@@ -248,7 +259,13 @@ def _overflow_ms(state: PoolState, contact: Contact, rule: Overflow) -> int:
 
 
 def held_rule(
-    state: PoolState, queue: QueueConfiguration, channel: str, left: tuple[str, ...], handle: str, now_ms: int
+    state: PoolState,
+    queue: QueueConfiguration,
+    channel: str,
+    now_ms: int,
+    left: tuple[str, ...] = (),
+    passed: tuple[str, ...] = (),
+    handle: str = "",
 ) -> int:
     """The number of the first rule that holds for a contact that comes to this queue now."""
     calendar = state.calendars.get(queue.hours or "")
@@ -258,7 +275,7 @@ def held_rule(
         expected_ms = expected_wait_ms(state, queue.id, channel)
         long = expected_ms is not None and expected_ms >= rule.at_least
         holds = {"closed": closed, "waiting": waiting >= rule.at_least, "expected_wait": long}
-        if holds.get(rule.when) and _is_possible(state, rule, queue.id, left, handle):
+        if holds.get(rule.when) and _is_possible(state, rule, queue.id, left, passed, handle):
             return number
     return 0
 
@@ -271,6 +288,8 @@ def _overflowed(state: PoolState, contact: Contact, now_ms: int) -> PoolFact:
         return replace(moved, when=rule.when, at_least=rule.at_least)
     if rule.to == "callback":
         return _called_back(state, contact, rule, now_ms)
+    if rule.to == "pool":
+        return _forwarded(state, contact, rule, now_ms)
     if rule.to == "end" and (contact.notified or rule.text == {}):
         return ContactCancelled(pool=state.pool, at_ms=now_ms, contact_id=contact.id, by="router", reason="overflow")
     return CustomerNotice(
@@ -323,8 +342,7 @@ def _timeout_ms(state: PoolState, queue: QueueConfiguration, channel_id: str) ->
 def _moved(state: PoolState, contact: Contact, target: str, cause: str, now_ms: int) -> ContactMoved:
     """It asks for what the new queue asks for, and for what went beyond its old queue or was asked for from the beginning."""
     queue = state.queues[target]
-    old = state.queues[contact.queue].skills if contact.queue in state.queues else {}
-    own = {skill: level for skill, level in contact.skills if skill not in old or level > max(1, min(5, old[skill]))}
+    own = _own(state, contact)
     base = _highest(_highest(queue.skills, own), dict(contact.asked))
     ways = [
         _highest(_highest(base, mine), theirs)
@@ -352,9 +370,44 @@ def _moved(state: PoolState, contact: Contact, target: str, cause: str, now_ms: 
         offer_timeout_ms=_timeout_ms(state, queue, contact.channel),
         relax_ms=relax_ms,
         overflow=held_rule(
-            state, queue, contact.channel, (*contact.left_queues, contact.queue), contact.handle, now_ms
+            state,
+            queue,
+            contact.channel,
+            now_ms,
+            (*contact.left_queues, contact.queue),
+            contact.passed,
+            contact.handle,
         ),
     )
+
+
+def _forwarded(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> ContactForwarded:
+    return ContactForwarded(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        to_pool=rule.target or "",
+        passed=(*contact.passed, state.pool),
+        thread_id=contact.thread_id,
+        channel=contact.channel,
+        handle=contact.handle,
+        priority=contact.priority,
+        received_ms=contact.received_ms,
+        due_ms=contact.due_ms,
+        queue=rule.queue,
+        skills=_highest(_own(state, contact), dict(contact.asked)),
+        any_of=tuple(dict(one) for one in contact.asked_any_of),
+        letter=contact.letter,
+        notices=contact.notices,
+        when=rule.when,
+        at_least=rule.at_least,
+    )
+
+
+def _own(state: PoolState, contact: Contact) -> dict[str, int]:
+    """What goes beyond what its queue asks of everybody."""
+    old = state.queues[contact.queue].skills if contact.queue in state.queues else {}
+    return {skill: level for skill, level in contact.skills if skill not in old or level > max(1, min(5, old[skill]))}
 
 
 def _highest(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:

@@ -26,6 +26,7 @@ from libs.common.events.inputs import (
     CancelContact,
     ChangeContact,
     ConfigurePool,
+    ContactHandedOver,
     ContactReceived,
     CustomerLeft,
     DrainQueue,
@@ -33,7 +34,10 @@ from libs.common.events.inputs import (
     ExtendCalendars,
     ExtendWrapUp,
     FinishWrapUp,
+    ForwardedContactEnded,
+    HandoversAppended,
     HoldContact,
+    MessageHandedOver,
     PullContact,
     RejectOffer,
     ReportNotReached,
@@ -46,7 +50,7 @@ from libs.common.events.inputs import (
     TransferContact,
     UnholdContact,
 )
-from libs.common.events.message import Message
+from libs.common.events.message import Letter, Message
 from libs.common.events.pool import (
     AgentConfiguration,
     Calendar,
@@ -64,6 +68,7 @@ from libs.common.events.routing import (
     ContactQueued,
     ContactReturned,
     InputRefused,
+    MessageForwarded,
     MessageJoined,
     OfferMade,
     PoolFact,
@@ -125,8 +130,8 @@ an_overflow = st.builds(
     Overflow,
     when=st.sampled_from(["closed", "waiting", "expected_wait", "waited", "waited", "no such condition"]),
     at_least=st.sampled_from([-5, 1, 2, 5_000, 30_000, 61_000]),
-    to=st.sampled_from(["queue", "queue", "message", "callback", "end", "nowhere"]),
-    target=st.sampled_from(QUEUES),
+    to=st.sampled_from(["queue", "queue", "pool", "message", "callback", "end", "nowhere"]),
+    target=st.sampled_from([*QUEUES, POOL, "night"]),
     text=st.sampled_from([{}, {"it": "Siamo chiusi.", "en": "We are closed."}]),
 )
 a_queue = st.builds(
@@ -286,7 +291,7 @@ class PoolHistory(RuleBasedStateMachine):
                 assert len(set(self.offers[-50:])) == len(self.offers[-50:])
             if isinstance(fact, ContactQueued):
                 self.contacts.append(fact.contact_id)
-            if isinstance(fact, ContactQueued | MessageJoined | ContactReturned):
+            if isinstance(fact, ContactQueued | MessageJoined | ContactReturned) and fact.message_id:
                 assert fact.message_id not in self.opened
                 self.opened[fact.message_id] = fact.contact_id
 
@@ -421,9 +426,8 @@ class PoolHistory(RuleBasedStateMachine):
         )
         facts = self.give(event, leap_ms)
         first = facts[0]
-        assert (
-            isinstance(first, ContactQueued | MessageJoined | ContactReturned | ContactLapsed) or not self.state.queues
-        )
+        taken = ContactQueued | MessageJoined | ContactReturned | ContactLapsed | MessageForwarded
+        assert isinstance(first, taken) or not self.state.queues
         if again and not isinstance(first, InputRefused):
             # The same message again makes nothing new; only the time may have brought something.
             assert not any(
@@ -665,6 +669,70 @@ class PoolHistory(RuleBasedStateMachine):
         """An agent helps himself."""
         waiting = sorted(c.id for c in self.state.contacts.values() if c.state == "queued")
         self.command(PullContact, agent, leap_ms, 500, False, contact_id=waiting[pick % len(waiting)])
+
+    @rule(
+        number=st.integers(200, 205),
+        thread=st.integers(0, 12),
+        passed=st.sampled_from([("night",), ("far", "night"), (POOL, "night")]),
+        queue=st.sampled_from([None, *QUEUES]),
+        skills=st.sampled_from([{}, {"it": 2}, {"orders": 9}]),
+        known=st.booleans(),
+        further=st.booleans(),
+        leap_ms=small_leaps_ms,
+    )
+    def hand_over(
+        self,
+        number: int,
+        thread: int,
+        passed: tuple[str, ...],
+        queue: str | None,
+        skills: dict[str, int],
+        known: bool,
+        further: bool,
+        leap_ms: int,
+    ) -> None:
+        """Another pool's contact comes here, or a further message of its customer; whatever comes again has no effect."""
+        self.numbers += 1
+        letter = Letter(message_id=f"msg_{number}_{self.numbers}" if further else f"msg_{number}", account="other")
+        common: dict[str, Any] = {
+            "pool": POOL,
+            "contact_id": f"con_{number}",
+            "passed": passed,
+            "thread_id": f"thr_{thread}",
+            "channel": CHANNELS[number % 3],
+            "handle": "mailto:other@example.com",
+            "received_ms": self.clock_ms - 1_000,
+            "queue": queue,
+            "skills": skills,
+        }
+        event: AnyInput = (
+            MessageHandedOver(**common, letter=letter, opens=f"con_{number}_{self.numbers}")
+            if further
+            else ContactHandedOver(
+                **common, letter=letter if known else None, priority=0, due_ms=self.clock_ms, notices=2
+            )
+        )
+        self.give(event, leap_ms)
+        again = self.give(event)
+        assert (
+            not any(isinstance(fact, ContactQueued | MessageJoined | MessageForwarded) for fact in again) or not known
+        )
+
+    @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms)
+    def hear_from_other_pools(self, pick: int, leap_ms: int) -> None:
+        """What waits for others stands in their inputs; or a contact that was forwarded is over, or its customer has left."""
+        if self.state.outbox and pick < 5:
+            ids = tuple(self.state.outbox)[: pick + 1]
+            self.give(HandoversAppended(pool=POOL, ids=(*ids, "con_unknown")), leap_ms)
+            assert not set(ids) & set(self.state.outbox)
+        elif self.state.forwarded:
+            thread_id = list(self.state.forwarded)[pick % len(self.state.forwarded)]
+            contact_id = self.state.forwarded[thread_id].contact_id
+            if pick % 2:
+                self.give(CustomerLeft(pool=POOL, contact_id=contact_id), leap_ms)
+            else:
+                self.give(ForwardedContactEnded(pool=POOL, contact_id=contact_id, thread_id=thread_id), leap_ms)
+                assert thread_id not in self.state.forwarded
 
     @rule(leap_ms=leaps_ms, limit=st.sampled_from([1, 500]))
     def pass_time(self, leap_ms: int, limit: int) -> None:

@@ -20,6 +20,7 @@ from libs.common.events.routing import (
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
+    ContactForwarded,
     ContactHeld,
     ContactLapsed,
     ContactMoved,
@@ -29,8 +30,12 @@ from libs.common.events.routing import (
     ContactReturned,
     ContactTransferred,
     ContactUnheld,
+    CustomerNotice,
     DrainLifted,
+    ForwardEnded,
     InputRefused,
+    LeavingForwarded,
+    MessageForwarded,
     MessageJoined,
     OfferExpired,
     OfferMade,
@@ -62,6 +67,9 @@ class Contact:
     offer: str | None = None
     frees_room: bool = False
     transfers: int = 0
+    # The queues that it overflowed from.
+    left: set[str] = field(default_factory=set)
+    notices: int = 0
     resumable_until_ms: int = 0
     not_before_ms: int = 0
     attempts: int = 0
@@ -83,6 +91,11 @@ class PoolHistory:
     commands: Counter[str] = field(default_factory=Counter)
     offers: dict[str, str] = field(default_factory=dict)
     drains: dict[str, str | None] = field(default_factory=dict)
+    # What went to other pools, and what came from them: contacts and messages, with the pool.
+    forwarded: dict[str, str] = field(default_factory=dict)
+    followed: dict[str, str] = field(default_factory=dict)
+    taken: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ended: Counter[str] = field(default_factory=Counter)
 
     def load(self, agent: str, channel: str) -> int:
         """What the agent has in hand on a channel, offers included."""
@@ -165,11 +178,7 @@ def _take(pool: PoolHistory, fact: PoolFact) -> None:
     elif isinstance(fact, PresenceChanged):
         pool.presence[fact.agent_id] = fact.status
     elif isinstance(fact, ContactQueued):
-        _count_message(pool, fact.message_id)
-        require(fact.contact_id not in pool.contacts, f"contact {fact.contact_id} is queued again")
-        drained = fact.queue in pool.drains and any(queue not in pool.drains for queue in pool.hours)
-        require(not drained, f"contact {fact.contact_id} comes to the queue {fact.queue}, which is drained")
-        pool.contacts[fact.contact_id] = Contact(channel=fact.channel, queue=fact.queue)
+        _queue(pool, fact)
     elif isinstance(fact, ContactReturned):
         _count_message(pool, fact.message_id)
         contact = _expect(pool, fact.contact_id, {"abandoned"})
@@ -180,6 +189,29 @@ def _take(pool: PoolHistory, fact: PoolFact) -> None:
         _expect(pool, fact.contact_id, {"waiting", "offered", "active", "held", "scheduled"})
     elif not isinstance(fact, InputRefused) and hasattr(fact, "contact_id"):
         _move(pool, fact)
+
+
+def _queue(pool: PoolHistory, fact: ContactQueued) -> None:
+    if fact.message_id or not fact.passed:  # Of a forwarded one it may not be known.
+        _count_message(pool, fact.message_id)
+    require(fact.contact_id not in pool.contacts, f"contact {fact.contact_id} is queued again")
+    drained = fact.queue in pool.drains and any(queue not in pool.drains for queue in pool.hours)
+    require(not drained, f"contact {fact.contact_id} comes to the queue {fact.queue}, which is drained")
+    require(fact.pool not in fact.passed, f"contact {fact.contact_id} is back in a pool that forwarded it")
+    pool.contacts[fact.contact_id] = Contact(channel=fact.channel, queue=fact.queue, notices=fact.notices)
+    if fact.passed:
+        pool.taken[fact.contact_id] = fact.passed
+
+
+def _follow(pool: PoolHistory, fact: MessageForwarded | LeavingForwarded | ForwardEnded) -> None:
+    """What comes after a contact that was forwarded."""
+    require(fact.contact_id in pool.forwarded, f"contact {fact.contact_id} was not forwarded")
+    if isinstance(fact, MessageForwarded):
+        _count_message(pool, fact.message_id)
+        pool.followed[fact.message_id] = fact.to_pool
+    elif isinstance(fact, ForwardEnded):
+        pool.ended[fact.contact_id] += 1
+        require(pool.ended[fact.contact_id] == 1, f"contact {fact.contact_id} ends twice elsewhere")
 
 
 def _count_message(pool: PoolHistory, message_id: str) -> None:
@@ -197,7 +229,11 @@ def _expect(pool: PoolHistory, contact_id: str, places: set[str], agent: str | N
 
 
 def _move(pool: PoolHistory, fact: PoolFact) -> None:
-    if isinstance(fact, OfferMade):
+    if isinstance(fact, MessageForwarded | LeavingForwarded | ForwardEnded):
+        _follow(pool, fact)
+    elif isinstance(fact, ContactMoved | CustomerNotice | ContactForwarded):
+        _overflow(pool, fact)
+    elif isinstance(fact, OfferMade):
         _offer(pool, fact)
     elif isinstance(fact, OfferRejected | OfferExpired | OfferWithdrawn):
         contact = _expect(pool, fact.contact_id, {"offered"}, fact.agent_id)
@@ -308,6 +344,22 @@ def _treat(pool: PoolHistory, fact: PoolFact) -> None:
             contact.agent == fact.agent_id, f"contact {fact.contact_id} is with {contact.agent}, not {fact.agent_id}"
         )
         contact.place, contact.frees_room = "over", False
+
+
+def _overflow(pool: PoolHistory, fact: ContactMoved | CustomerNotice | ContactForwarded) -> None:
+    contact = _expect(pool, fact.contact_id, {"waiting"})
+    if isinstance(fact, ContactMoved):
+        require(fact.queue != contact.queue, f"contact {fact.contact_id} is moved to where it is")
+        contact.left.add(contact.queue)
+        require(fact.queue not in contact.left, f"contact {fact.contact_id} overflows back to {fact.queue}")
+        contact.queue = fact.queue
+    elif isinstance(fact, CustomerNotice):
+        require(fact.notice == contact.notices + 1, f"contact {fact.contact_id} is told number {fact.notice}")
+        contact.notices = fact.notice
+    else:
+        require(fact.to_pool not in fact.passed, f"contact {fact.contact_id} is sent back to {fact.to_pool}")
+        contact.place = "elsewhere"
+        pool.forwarded[fact.contact_id] = fact.to_pool
 
 
 def _offer(pool: PoolHistory, fact: OfferMade) -> None:

@@ -20,6 +20,16 @@ _STRETCHES = 2
 _STRETCH_S = 200.0
 
 
+OVERFLOWS = (
+    "overflow",
+    "ContactForwarded",
+    "MessageForwarded",
+    "LeavingForwarded",
+    "ForwardEnded",
+    "HandoversDelivered",
+)
+
+
 async def live(seed: int) -> World:
     """One world's life."""
     world = World(seed)
@@ -49,7 +59,7 @@ def test_the_storm_is_a_storm() -> None:
     """What the seeds are to withstand does happen in them: a simulation of good weather would prove nothing."""
     happened: Counter[str] = Counter()
     with capture_logs() as lines:
-        for seed in range(6):
+        for seed in range(12):
             world = run_virtual(live(seed))
             happened.update(crashes=world.crashes, stalls=world.stalls)
             for history in world.histories.values():
@@ -57,5 +67,5 @@ def test_the_storm_is_a_storm() -> None:
                 happened.update(fenced=history.fenced, facts=history.facts, terms=history.terms)
     happened.update(str(line["event"]) for line in lines)
     weather = ("crashes", "stalls", "fenced", "deposed", "state dropped", "snapshot written", "partition released")
-    for kind in (*weather, "CalendarTurned", "ContactRelaxed", "vanished", "not-responding"):
+    for kind in (*weather, "CalendarTurned", "ContactRelaxed", "vanished", "not-responding", *OVERFLOWS):
         assert happened[kind], f"no seed had any: {kind}"

@@ -18,6 +18,7 @@ from libs.common.configuration.calendars import WeeklyHours
 from libs.common.configuration.models import (
     Agent,
     Configuration,
+    Overflow,
     Pool,
     PoolChannel,
     Queue,
@@ -88,6 +89,7 @@ def a_world_configuration(rng: random.Random) -> Configuration:
             prefer_last_agent_ms=rng.choice((0, 20_000)),
             hours=a_rota(rng),
             offer_when_closed=rng.random() < 0.2,
+            overflow=an_overflow(rng, pool),
             relax=rng.choice(
                 (
                     (),
@@ -124,6 +126,32 @@ def a_world_configuration(rng: random.Random) -> Configuration:
         rules=tuple(Rule(queue=name) for name in queues),
         agents=agents,
     )
+
+
+def an_overflow(rng: random.Random, pool: str) -> tuple[Overflow, ...]:
+    """Where contacts of the pool's quick queue go: to its slow one, to another pool, to their end; their customers are told."""
+    other = rng.choice([name for name in POOLS if name != pool])
+    words = {"it": "Attenda, per favore.", "en": "Please wait."}
+    before = rng.choice(
+        (
+            (),
+            (Overflow(when="closed", to="message", text=words),),
+            (Overflow(when="waiting", at_least=3, to="pool", target=other),),
+            (Overflow(when="expected_wait", at_least=60_000, to="queue", target=f"{pool}-slow"),),
+        )
+    )
+    after = rng.choice(
+        (
+            (),
+            (
+                Overflow(when="waited", at_least=15_000, to="message", text=words),
+                Overflow(when="waited", at_least=40_000, to="pool", target=other),
+            ),
+            (Overflow(when="waited", at_least=30_000, to="queue", target=f"{pool}-slow"),),
+            (Overflow(when="waited", at_least=60_000, to="end", text=words),),
+        )
+    )
+    return (*before, *after)
 
 
 class Router:
@@ -420,3 +448,18 @@ class World:
                 seen = history.pools[pool].messages if pool in history.pools else {}
                 lost = [message for message in self.customers[pool].accepted if message not in seen]
                 require(not lost, f"{pool}: accepted and lost: {lost}")
+                require(not tenure.state.pools[pool].outbox, f"{pool}: something is still to be handed over")
+        self._check_forwarded()
+
+    def _check_forwarded(self) -> None:
+        """What a pool forwarded came to the other one, once, with its messages; it knows which of it is over."""
+        pools = {name: pool for history in self.histories.values() for name, pool in history.pools.items()}
+        for name, pool in pools.items():
+            for contact_id, to_pool in pool.forwarded.items():
+                there = pools[to_pool]
+                require(contact_id in there.taken, f"{contact_id}, forwarded by {name}, never came to {to_pool}")
+                require(there.taken[contact_id][-1] == name, f"{contact_id} came to {to_pool} from somewhere else")
+                if there.contacts[contact_id].place == "over":
+                    require(pool.ended[contact_id] == 1, f"{name} does not know that {contact_id} is over")
+            for message_id, to_pool in pool.followed.items():
+                require(pools[to_pool].messages[message_id] == 1, f"{message_id} never came to {to_pool}")

@@ -64,8 +64,6 @@ def _check_rule(parts: Overflowing, path: Path, name: str, rule: Mapping[str, An
         if closes in (None, ALWAYS):
             message = "never holds: neither the queue nor its pool has hours"
             yield Found(path=(*path, "when"), message=message, warning=True)
-    if to == "pool":
-        yield Found(path=(*path, "to"), message="contacts cannot overflow to another pool yet")
     yield from _check_text(path, to, rule)
     yield from _check_target(parts, path, name, rule)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from libs.common.events.message import Message
+from libs.common.events.message import Letter, Message
 from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, RoutingRules
 
 
@@ -219,6 +219,62 @@ class CustomerLeft(Input, frozen=True, kw_only=True, tag="centralino.contact.cus
     declines_callback: bool = False
 
 
+class ContactHandedOver(Input, frozen=True, kw_only=True, tag="centralino.contact.handed-over.v1"):
+    """Another pool forwarded this contact here, with its id and its place: it is due by `due_ms`, whatever the queue's target is.
+    Appended by that pool's router, perhaps more than once: only the first counts.
+
+    `passed`: the pools that it has been in, the last one that from which it comes; it goes back to none of them. `queue` None: the
+    pool's first. `skills`, `any_of`: what is asked for besides the queue's. `letter` None: nothing is known of its message here.
+    `notices`: how often its customer was told something by overflow.
+    """
+
+    contact_id: str
+    passed: tuple[str, ...]
+    thread_id: str
+    channel: str
+    handle: str
+    priority: int
+    received_ms: int
+    due_ms: int
+    queue: str | None = None
+    skills: dict[str, int] = {}
+    any_of: tuple[dict[str, int], ...] = ()
+    letter: Letter | None = None
+    notices: int = 0
+
+
+class MessageHandedOver(Input, frozen=True, kw_only=True, tag="centralino.message.handed-over.v1"):
+    """A further message of a customer whose contact `contact_id` another pool forwarded here. It belongs to that contact; where that
+    is over meanwhile it opens another, `opens`. The rest as in `ContactHandedOver`.
+    """
+
+    contact_id: str
+    opens: str
+    passed: tuple[str, ...]
+    thread_id: str
+    channel: str
+    handle: str
+    received_ms: int
+    letter: Letter
+    queue: str | None = None
+    skills: dict[str, int] = {}
+    any_of: tuple[dict[str, int], ...] = ()
+    priority: int | None = None
+
+
+class ForwardedContactEnded(Input, frozen=True, kw_only=True, tag="centralino.contact.forwarded-ended.v1"):
+    """A contact that this pool forwarded is over: a further message of its customer is this pool's again."""
+
+    contact_id: str
+    thread_id: str
+
+
+class HandoversAppended(Input, frozen=True, kw_only=True, tag="centralino.pool.handovers-appended.v1"):
+    """What this pool had for others stands in their inputs. `ids`: the keys in its outbox. Appended by the router's own shell."""
+
+    ids: tuple[str, ...]
+
+
 class AgentsSeen(Input, frozen=True, kw_only=True, tag="centralino.agents.seen.v1"):
     """These agents' desktops are there: a stream is open, or something was asked lately. Appended by each replica of the agent API every
     few seconds, also without anybody: only while these come can the absence of an agent be told from that of the agent API.
@@ -254,6 +310,8 @@ class ExtendCalendars(Input, frozen=True, kw_only=True, tag="centralino.pool.ext
     calendars: tuple[Calendar, ...]
 
 
+AnyHandover = ContactHandedOver | MessageHandedOver | ForwardedContactEnded | CustomerLeft
+
 AnyInput = (
     ContactReceived
     | SetPresence
@@ -277,6 +335,10 @@ AnyInput = (
     | EndConsult
     | AddNote
     | CustomerLeft
+    | ContactHandedOver
+    | MessageHandedOver
+    | ForwardedContactEnded
+    | HandoversAppended
     | AgentsSeen
     | TimeAdvanced
     | ConfigurePool

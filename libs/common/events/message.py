@@ -35,6 +35,20 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     remote: str | None = None
 
 
+class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What of a message goes with its contact into another pool: what readers of facts want to know, and nothing of what it says."""
+
+    message_id: str
+    account: str
+    handles: tuple[str, ...] = ()
+    name: str | None = None
+    subject: str | None = None
+    language: str | None = None
+    email_message_id: str | None = None
+    email_references: tuple[str, ...] = ()
+    automatic: bool = False
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One utterance of a customer.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from libs.common.events.message import Letter
 from libs.common.events.pool import AgentConfiguration, Calendar, ChannelConfiguration, QueueConfiguration, RoutingRules
 
 
@@ -64,7 +65,8 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     `alternatives`: where not empty, an agent fits who has all the skills of at least one of them; each is complete. Until
     `preferred_until_ms` the contact is offered to `preferred_agent` alone, unless he is not available, lacks the skills or declines it.
     `overflow`: the rule of its queue, counted from 1, by which it goes on at once; 0: it stays. `asked`, `asked_any_of`: what is asked for
-    whatever queue it stands in, each as far as it was said.
+    whatever queue it stands in. `passed`: the pools that forwarded it, `notices`: how often its customer was told something
+    there. `message_id` and `account` are empty where a forwarded contact's are not known here; readers know them from before.
     """
 
     contact_id: str
@@ -94,6 +96,71 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     overflow: int = 0
     asked: dict[str, int] = {}
     asked_any_of: tuple[dict[str, int], ...] = ()
+    passed: tuple[str, ...] = ()
+    notices: int = 0
+
+
+class ContactForwarded(Fact, frozen=True, kw_only=True, tag="centralino.contact.forwarded.v1"):
+    """A waiting contact goes to another pool by overflow (`when`, `at_least`: the condition that held), and keeps its id and its place.
+    It is none of this pool's any more, and further messages of its thread follow it. The rest as in the input `ContactHandedOver`,
+    which the router appends there.
+    """
+
+    contact_id: str
+    to_pool: str
+    passed: tuple[str, ...]
+    thread_id: str
+    channel: str
+    handle: str
+    priority: int
+    received_ms: int
+    due_ms: int
+    queue: str | None = None
+    skills: dict[str, int] = {}
+    any_of: tuple[dict[str, int], ...] = ()
+    letter: Letter | None = None
+    notices: int = 0
+    when: str | None = None
+    at_least: int = 0
+
+
+class MessageForwarded(Fact, frozen=True, kw_only=True, tag="centralino.message.forwarded.v1"):
+    """A message of a customer whose contact was forwarded to `to_pool` follows it. The rest as in the input `MessageHandedOver`."""
+
+    contact_id: str
+    opens: str
+    to_pool: str
+    message_id: str
+    passed: tuple[str, ...]
+    thread_id: str
+    channel: str
+    handle: str
+    received_ms: int
+    letter: Letter
+    queue: str | None = None
+    skills: dict[str, int] = {}
+    any_of: tuple[dict[str, int], ...] = ()
+    priority: int | None = None
+
+
+class LeavingForwarded(Fact, frozen=True, kw_only=True, tag="centralino.contact.leaving-forwarded.v1"):
+    """The customer of a contact that was forwarded to `to_pool` did not wait for an answer; that pool is told."""
+
+    contact_id: str
+    to_pool: str
+
+
+class ForwardEnded(Fact, frozen=True, kw_only=True, tag="centralino.contact.forward-ended.v1"):
+    """A forwarded contact is over: further messages of its thread are this pool's again."""
+
+    contact_id: str
+    thread_id: str
+
+
+class HandoversDelivered(Fact, frozen=True, kw_only=True, tag="centralino.pool.handovers-delivered.v1"):
+    """What the pool had for others stands in their inputs. `ids`: the keys in its outbox."""
+
+    ids: tuple[str, ...]
 
 
 class ContactMoved(Fact, frozen=True, kw_only=True, tag="centralino.contact.moved.v1"):
@@ -518,6 +585,11 @@ PoolFact = (
     | CallbackScheduled
     | CallbackDue
     | CallbackMissed
+    | ContactForwarded
+    | MessageForwarded
+    | LeavingForwarded
+    | ForwardEnded
+    | HandoversDelivered
     | CustomerNotice
     | MessageJoined
     | OfferMade

@@ -23,6 +23,7 @@ from libs.common.events.routing import (
     ContactCancelled,
     ContactChanged,
     ContactFlagged,
+    ContactForwarded,
     ContactHeld,
     ContactLapsed,
     ContactMoved,
@@ -35,7 +36,11 @@ from libs.common.events.routing import (
     ContactUnheld,
     CustomerNotice,
     DrainLifted,
+    ForwardEnded,
+    HandoversDelivered,
     InputRefused,
+    LeavingForwarded,
+    MessageForwarded,
     MessageJoined,
     NoteAdded,
     OfferExpired,
@@ -73,6 +78,13 @@ from services.router.core.apply_contacts import (
     fold_transfer,
     fold_unhold,
     fold_wrap_up,
+)
+from services.router.core.apply_forwarding import (
+    fold_deliver,
+    fold_forward,
+    fold_forward_end,
+    fold_forward_leaving,
+    fold_forward_message,
 )
 from services.router.core.apply_moves import fold_move, fold_notice
 from services.router.core.apply_offers import fold_assign, fold_end_offer, fold_offer
@@ -136,6 +148,11 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     ContactMoved: fold_move,
     CustomerNotice: fold_notice,
     QueuePaced: fold_paced,
+    ContactForwarded: fold_forward,
+    MessageForwarded: fold_forward_message,
+    LeavingForwarded: fold_forward_leaving,
+    ForwardEnded: fold_forward_end,
+    HandoversDelivered: fold_deliver,
     MessageJoined: fold_join,
     OfferMade: fold_offer,
     OfferRejected: fold_end_offer,

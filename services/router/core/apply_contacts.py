@@ -27,6 +27,7 @@ from libs.common.events.routing import (
     WrapUpExtended,
     WrapUpStarted,
 )
+from services.router.core.apply_forwarding import end_contact, forget_forwarded, letter_of
 from services.router.core.apply_shared import alternatives_of, contact_of, rearrange, release, with_decline
 from services.router.core.entities import Contact, WrapUp
 from services.router.core.model import PoolState
@@ -63,11 +64,17 @@ def fold_queue(state: PoolState, fact: ContactQueued) -> None:
         asked_any_of=alternatives_of(fact.asked_any_of),
         overflow=fact.overflow,
         overflow_from_ms=max(state.now_ms, fact.at_ms),
+        passed=fact.passed,
+        notices=fact.notices,
+        letter=letter_of(fact) if state.index.terms.forwards else None,
     )
     state.arrivals += 1
     state.contacts[contact.id] = contact
     state.index.add_contact(contact)
-    state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
+    if contact.id in state.forwarded_threads:  # After so long that nobody remembers its message.
+        forget_forwarded(state, state.forwarded_threads[contact.id])
+    if fact.message_id:
+        state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
 
 
 def fold_relax(state: PoolState, fact: ContactRelaxed) -> None:
@@ -203,8 +210,7 @@ def fold_change(state: PoolState, fact: ContactChanged) -> None:
 def fold_cancel(state: PoolState, fact: ContactCancelled) -> None:
     """The contact leaves the pool."""
     contact = contact_of(state, fact, fact.agent_id)
-    release(state, contact, None, fact.at_ms)
-    state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))
+    end_contact(state, contact, fact.at_ms)
 
 
 def fold_consult(state: PoolState, fact: ConsultStarted) -> None:
@@ -244,8 +250,7 @@ def fold_return(state: PoolState, fact: ContactReturned) -> None:
 def fold_lapse(state: PoolState, fact: ContactLapsed) -> None:
     """The contact leaves the pool."""
     contact = contact_of(state, fact, None)
-    release(state, contact, None, fact.at_ms)
-    state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))
+    end_contact(state, contact, fact.at_ms)
 
 
 def fold_wrap_up(state: PoolState, fact: WrapUpStarted) -> None:
@@ -268,5 +273,4 @@ def fold_resolve(state: PoolState, fact: ContactResolved) -> None:
     known = state.contacts.get(fact.contact_id)
     waits = known is not None and known.state in {ContactState.QUEUED, ContactState.SCHEDULED}
     contact = contact_of(state, fact, None if waits else fact.agent_id)
-    release(state, contact, None, fact.at_ms)
-    state.resolved.add(contact.id, max(state.now_ms, fact.at_ms))
+    end_contact(state, contact, fact.at_ms)

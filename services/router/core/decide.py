@@ -18,6 +18,7 @@ from libs.common.events.inputs import (
     ChangeContact,
     Command,
     ConfigurePool,
+    ContactHandedOver,
     ContactReceived,
     CustomerLeft,
     DrainQueue,
@@ -25,7 +26,10 @@ from libs.common.events.inputs import (
     ExtendCalendars,
     ExtendWrapUp,
     FinishWrapUp,
+    ForwardedContactEnded,
+    HandoversAppended,
     HoldContact,
+    MessageHandedOver,
     PullContact,
     RejectOffer,
     ReportNotReached,
@@ -49,6 +53,12 @@ from services.router.core.decide_commands import (
     set_presence,
 )
 from services.router.core.decide_consult import end_consult, start_consult
+from services.router.core.decide_forwarding import (
+    end_forwarded,
+    handovers_appended,
+    receive_handed_over,
+    receive_message_handed_over,
+)
 from services.router.core.decide_messages import customer_left, receive_contact
 from services.router.core.decide_offers import accept_offer, pull_contact, reject_offer
 from services.router.core.decide_pool import configure_pool, extend_calendars
@@ -65,6 +75,10 @@ def _advance_time(state: PoolState, event: TimeAdvanced, now_ms: int) -> list[Po
 _DECISIONS: Final[dict[type, Callable[[PoolState, Any, int], list[PoolFact]]]] = {
     ContactReceived: receive_contact,
     CustomerLeft: customer_left,
+    ContactHandedOver: receive_handed_over,
+    MessageHandedOver: receive_message_handed_over,
+    ForwardedContactEnded: end_forwarded,
+    HandoversAppended: handovers_appended,
     SetPresence: set_presence,
     AcceptOffer: accept_offer,
     RejectOffer: reject_offer,

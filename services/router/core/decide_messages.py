@@ -26,6 +26,7 @@ from services.router.core.callbacks import (
     open_callback,
 )
 from services.router.core.decide_callbacks import callback_of_joined
+from services.router.core.decide_forwarding import forward_leaving, forward_message
 from services.router.core.drains import accepting_queue
 from services.router.core.due import withdraw_open_offer
 from services.router.core.entities import Contact
@@ -73,6 +74,9 @@ def receive_contact(state: PoolState, event: ContactReceived, now_ms: int) -> li
             back = _return(state, abandoned_id, message, now_ms)
             return [back, *callback_of_new(state, event, abandoned_id, abandoned.queue, now_ms, abandoned.notices)]
         return [ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=abandoned_id), *_begin(state, event, now_ms)]
+    forwarding = state.forwarded.get(message.thread_id)
+    if forwarding is not None:
+        return [forward_message(state, event, forwarding, now_ms)]
     return _begin(state, event, now_ms)
 
 
@@ -80,6 +84,9 @@ def customer_left(state: PoolState, event: CustomerLeft, now_ms: int) -> list[Po
     """A contact that waits is abandoned; one that is called back is not. What an agent has stays with him: he sees to it that it ends."""
     contact = state.contacts.get(event.contact_id)
     if contact is None:
+        followed = forward_leaving(state, event, now_ms)
+        if followed is not None:
+            return followed
         if event.contact_id in state.resolved:
             return []
         return [refuse(event, RefusalReason.CONTACT_UNKNOWN, _UNKNOWN, event.contact_id, now_ms)]

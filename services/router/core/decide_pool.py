@@ -45,7 +45,7 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
             pool=state.pool,
             at_ms=now_ms,
             version=event.version,
-            queues=tuple(_known(queue) for queue in queues.values()),
+            queues=tuple(_known(queue, event.pool) for queue in queues.values()),
             agents=tuple(_bounded(agent) for agent in agents.values()),
             channel_targets_ms=event.channel_targets_ms,
             channels=tuple(_bounded_channel(channel) for channel in channels.values()),
@@ -55,14 +55,15 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
     ]
 
 
-def _known(queue: QueueConfiguration) -> QueueConfiguration:
+def _known(queue: QueueConfiguration, pool: str) -> QueueConfiguration:
+    overflow = [rule for rule in queue.overflow if rule.to != "pool" or rule.target != pool]  # It is here already.
     relax = sorted(queue.relax, key=lambda step: step.after_ms)[: limits.RELAXATIONS_MAX]
     return replace(
         queue,
         strategy=known_strategy(queue.strategy),
         relax=tuple(_bounded_step(step) for step in relax),
         callback=_bounded_callback(queue.callback),
-        overflow=tuple(_bounded_overflow(rule) for rule in queue.overflow[: limits.OVERFLOWS_MAX]),
+        overflow=tuple(_bounded_overflow(rule) for rule in overflow[: limits.OVERFLOWS_MAX]),
     )
 
 

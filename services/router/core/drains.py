@@ -115,6 +115,12 @@ def next_move(state: PoolState, now_ms: int) -> ContactMoved | None:
         offer_timeout_ms=policies.offer_timeout_ms(queue, state.channels.get(contact.channel)),
         relax_ms=relax_ms(state, queue, now_ms, 0),
         overflow=arrival_overflow(
-            state, queue, contact.channel, now_ms, (*contact.left_queues, contact.queue), handle=contact.handle
+            state,
+            queue,
+            contact.channel,
+            now_ms,
+            (*contact.left_queues, contact.queue),
+            handle=contact.handle,
+            passed=contact.passed,
         ),
     )

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from libs.common.events.message import Letter
 from services.router.core.transitions import ContactState
 
 
@@ -90,6 +91,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     goes on at once, 0: none. It has waited in its queue since `overflow_from_ms`; the rules for those who have waited up to
     `overflowed_ms` are behind it. `left_queues`: those that it does not overflow to again. `notified`: its customer knows of what comes
     next. `notices`: how often he was told something by overflow or of a callback. `callback`: it is one.
+    `passed`: the pools that forwarded it, to which it does not go back. `letter`: of its message what would go with it into another pool;
+    kept where contacts may be forwarded.
     """
 
     id: str
@@ -131,6 +134,8 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     notified: bool = False
     notices: int = 0
     callback: Callback | None = None
+    passed: tuple[str, ...] = ()
+    letter: Letter | None = None
 
     @property
     def needs(self) -> Needs:
@@ -141,6 +146,14 @@ class Contact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def rank(self) -> Rank:
         """Its place: the earlier due comes first, then the earlier arrival. Only a supervisor's change of the contact changes it."""
         return (self.due_ms, self.sequence)
+
+
+class Forwarding(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where the contact of a thread was forwarded to: `to_pool`, and there into `queue` (None: the pool's first)."""
+
+    contact_id: str
+    to_pool: str
+    queue: str | None
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True, gc=False):

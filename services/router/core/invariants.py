@@ -38,6 +38,7 @@ def check(state: PoolState, *, settled_at_ms: int | None = None) -> None:
     _check_agents(state)
     _check_drains(state)
     _check_windows(state)
+    _check_forwarded(state)
     _check_index(state)
     if settled_at_ms is not None:
         _check_settled(state, max(settled_at_ms, state.now_ms))
@@ -187,6 +188,17 @@ def _check_index(state: PoolState) -> None:
         _same(f"room on {channel} by desk", with_room, room)
     missing = [timer for timer in anew.timers if timer not in live.timers]
     _require(not missing, f"timers {missing} are missing")
+
+
+def _check_forwarded(state: PoolState) -> None:
+    threads = {forwarding.contact_id: thread_id for thread_id, forwarding in state.forwarded.items()}
+    _require(threads == state.forwarded_threads, "forwarded contacts and their threads do not agree")
+    for contact_id in threads:
+        _require(contact_id not in state.contacts, f"contact {contact_id} was forwarded and is still there")
+    for handover_id, handover in state.outbox.items():
+        _require(handover.pool != state.pool, f"{handover_id} is for this pool itself")
+    for contact in state.contacts.values():
+        _require(state.pool not in contact.passed, f"contact {contact.id} came back to a pool that forwarded it")
 
 
 def _same(name: str, live: Any, anew: Any) -> None:

@@ -23,6 +23,8 @@ CALENDARS_MAX: Final = 100
 RELAXATIONS_MAX: Final = 20
 OVERFLOWS_MAX: Final = 20
 NOTICE_CHARS_MAX: Final = 1_000
+# Threads of which it is known that their contact is in another pool now; the oldest are forgotten first.
+FORWARDED_MAX: Final = 200_000
 CALENDAR_SPANS_MAX: Final = 1_000
 
 # What a contact may carry. What is beyond is cut, never refused: a customer's message is not lost over a list that is too long.

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from libs.common.events.inputs import AnyHandover
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
-from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer, Pace
+from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Forwarding, Offer, Pace
 from services.router.core.index import Index
 from services.router.core.last_agents import LastAgents
 from services.router.core.terms import Terms, terms_of
@@ -49,6 +50,11 @@ class PoolState:
     # Bucket of time -> offer id -> what became of it. A bucket that is over is never written again.
     ended_offers: dict[int, dict[str, EndedOffer]] = field(default_factory=dict)
     paces: dict[str, Pace] = field(default_factory=dict)  # By queue: those in which somebody had to wait so far.
+    # Thread -> where its contact is now. Contact -> thread, the same the other way round.
+    forwarded: dict[str, Forwarding] = field(default_factory=dict)
+    forwarded_threads: dict[str, str] = field(default_factory=dict)
+    # What other pools are to be told and is not known to stand in their inputs.
+    outbox: dict[str, AnyHandover] = field(default_factory=dict)
     index: Index = field(default_factory=lambda: Index({}, (), (), 0, Terms()))
 
     def ended_offer(self, offer_id: str) -> EndedOffer | None:

@@ -15,7 +15,7 @@ from collections.abc import Collection
 from typing import Final
 
 from libs.common.events.pool import Overflow, QueueConfiguration
-from libs.common.events.routing import ContactCancelled, ContactMoved, CustomerNotice, PoolFact
+from libs.common.events.routing import ContactCancelled, ContactForwarded, ContactMoved, CustomerNotice, PoolFact
 from services.router.core import policies
 from services.router.core.calendars import is_open_at
 from services.router.core.callbacks import CAUSE_CALLBACK, schedule_callback, settings_of
@@ -32,17 +32,24 @@ ROUTER: Final = "router"
 
 
 def arrival_overflow(
-    state: PoolState, queue: QueueConfiguration, channel: str, now_ms: int, left: Collection[str] = (), *, handle: str
+    state: PoolState,
+    queue: QueueConfiguration,
+    channel: str,
+    now_ms: int,
+    left: Collection[str] = (),
+    *,
+    handle: str,
+    passed: Collection[str] = (),
 ) -> int:
     """The rule of this queue, counted from 1, by which a contact that comes to it now goes on; 0: it stays.
 
-    `left`: the queues that it does not come back to.
+    `left`, `passed`: the queues and pools that it does not come back to.
     """
     terms = state.index.terms
     for number, rule in enumerate(terms.overflows.get(queue.id, ()), 1):
         if (
             rule.when != WAITED
-            and may_go(rule, queue.id, left, terms, handle)
+            and may_go(rule, queue.id, left, passed, terms, handle)
             and _holds(state, rule, queue, channel, now_ms)
         ):
             return number
@@ -71,6 +78,8 @@ def overflow(state: PoolState, contact: Contact, now_ms: int) -> PoolFact:
         return _moved(state, contact, rule, now_ms)
     if rule.to == "callback":
         return _called_back(state, contact, rule, now_ms)
+    if rule.to == "pool":
+        return _forwarded(state, contact, rule, now_ms)
     if rule.to == "end" and (contact.notified or not rule.text):
         return ContactCancelled(pool=state.pool, at_ms=now_ms, contact_id=contact.id, by=ROUTER, reason=CAUSE_OVERFLOW)
     return CustomerNotice(
@@ -122,6 +131,44 @@ def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> C
         when=rule.when,
         at_least=rule.at_least,
         overflow=arrival_overflow(
-            state, queue, contact.channel, now_ms, (*contact.left_queues, contact.queue), handle=contact.handle
+            state,
+            queue,
+            contact.channel,
+            now_ms,
+            (*contact.left_queues, contact.queue),
+            handle=contact.handle,
+            passed=contact.passed,
         ),
     )
+
+
+def _forwarded(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> ContactForwarded:
+    assert rule.target is not None, "a rule to a pool names it"
+    return ContactForwarded(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        to_pool=rule.target,
+        passed=(*contact.passed, state.pool),
+        thread_id=contact.thread_id,
+        channel=contact.channel,
+        handle=contact.handle,
+        priority=contact.priority,
+        received_ms=contact.received_ms,
+        due_ms=contact.due_ms,
+        queue=rule.queue,
+        skills=dict(sorted(_asked(contact, state.queues.get(contact.queue)).items())),
+        any_of=tuple([dict(one) for one in contact.asked_any_of]),
+        letter=contact.letter,
+        notices=contact.notices,
+        when=rule.when,
+        at_least=rule.at_least,
+    )
+
+
+def _asked(contact: Contact, queue: QueueConfiguration | None) -> dict[str, int]:
+    """What is asked for the contact whatever queue it stands in: what its rule or integration asked for, and what is beyond its queue's."""
+    asked = policies.own_skills(contact.skills, queue)
+    for skill, level in contact.asked:
+        asked[skill] = max(level, asked.get(skill, 0))
+    return asked

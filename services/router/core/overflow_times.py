@@ -17,12 +17,16 @@ from services.router.core.terms import WAITED, Terms
 _EFFECTS: Final = frozenset({"message", "end"})
 
 
-def may_go(rule: Overflow, queue: str, left: Collection[str], terms: Terms, handle: str) -> bool:
-    """Whether a contact of this queue may go on by its rule. `left`: the queues that it does not come back to. `handle`: where it came
-    from; only a number can be called back.
+def may_go(
+    rule: Overflow, queue: str, left: Collection[str], passed: Collection[str], terms: Terms, handle: str
+) -> bool:
+    """Whether a contact of this queue may go on by its rule. `left`, `passed`: the queues and pools that it does not come back to.
+    `handle`: where it came from; only a number can be called back.
     """
     if rule.to == "callback":
         return policies.can_be_called(handle)
+    if rule.to == "pool":
+        return rule.target is not None and rule.target not in passed
     if rule.to == "queue":
         return rule.target in terms.strategy_by_queue and rule.target != queue and rule.target not in left
     return rule.to in _EFFECTS
@@ -65,4 +69,4 @@ def push_overflow(
 
 
 def _may_go(contact: Contact, rule: Overflow, terms: Terms) -> bool:
-    return may_go(rule, contact.queue, contact.left_queues, terms, contact.handle)
+    return may_go(rule, contact.queue, contact.left_queues, contact.passed, terms, contact.handle)

@@ -22,6 +22,7 @@ from libs.common.events.routing import (
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
+    ContactForwarded,
     ContactMoved,
     ContactRequeued,
     ContactResolved,
@@ -202,5 +203,6 @@ PACED: Final[Mapping[type[Fact], Follow]] = {
     ContactReturned: _follow_move,
     ContactAbandoned: _follow_leaving,
     ContactCancelled: _follow_leaving,
+    ContactForwarded: _follow_leaving,
     ContactResolved: _follow_leaving,
 }

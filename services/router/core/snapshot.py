@@ -17,9 +17,10 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from libs.common.events.inputs import AnyHandover
 from libs.common.events.pool import ChannelConfiguration, QueueConfiguration, RoutingRules
 from services.router.core import limits
-from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Offer, Pace
+from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Forwarding, Offer, Pace
 from services.router.core.last_agents import LastAgents
 from services.router.core.model import PoolState, rebuilding_index
 from services.router.core.window import Window
@@ -65,6 +66,8 @@ class SnapshotSource:
     last_agents: dict[int, dict[str, str]]
     paces: dict[str, Pace]
     drains: dict[str, str | None]
+    forwarded: dict[str, Forwarding]
+    outbox: dict[str, AnyHandover]
 
 
 # What a frame holds, by kind. The kinds are part of the format.
@@ -80,6 +83,9 @@ _CALENDARS: Final = 8
 _LAST_AGENTS: Final = 9
 _PACES: Final = 10
 _DRAINS: Final = 11
+_FORWARDED: Final = 12
+_OUTBOX: Final = 13
+_BETWEEN_POOLS: Final = (_FORWARDED, _OUTBOX)
 
 _CONTENT: Final[dict[int, Any]] = {
     _HEAD: _Head,
@@ -94,6 +100,8 @@ _CONTENT: Final[dict[int, Any]] = {
     _LAST_AGENTS: tuple[int, dict[str, str]],
     _PACES: list[Pace],
     _DRAINS: dict[str, str | None],
+    _FORWARDED: list[tuple[str, Forwarding]],
+    _OUTBOX: list[tuple[str, AnyHandover]],
 }
 # By name, and how long each keeps its ids.
 _WINDOWS: Final = {
@@ -136,6 +144,9 @@ def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
     last_agents = state.last_agents.frozen_buckets()
     paces = state.paces.copy()
     yield
+    forwarded = state.forwarded.copy()
+    outbox = state.outbox.copy()
+    yield
     return SnapshotSource(
         head=_Head(
             FORMAT,
@@ -159,6 +170,8 @@ def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
         last_agents=last_agents,
         paces=paces,
         drains=dict(state.drains),
+        forwarded=forwarded,
+        outbox=outbox,
     )
 
 
@@ -273,6 +286,9 @@ def _contents(source: SnapshotSource, *, ordered: bool) -> Iterator[tuple[int, A
             yield from ((_WINDOW, (name, number, piece)) for piece in _pieces(ids))
     for number, bucket in source.ended_offers.items():
         yield from ((_ENDED_OFFERS, (number, piece)) for piece in _parts(bucket))
+    # In their order also where the rest stands in that of the ids: what comes first goes first, and is forgotten first.
+    yield from ((_FORWARDED, piece) for piece in _pieces(list(source.forwarded.items())))
+    yield from ((_OUTBOX, piece) for piece in _pieces(list(source.outbox.items())))
     for number, agents in source.last_agents.items():
         yield from ((_LAST_AGENTS, (number, piece)) for piece in _parts(agents))
 
@@ -325,6 +341,8 @@ def _take(state: PoolState, windows: dict[str, _Buckets], kind: int, content: An
         state.offers.update((offer.id, offer) for offer in content)
     elif kind == _PACES:
         state.paces.update((pace.queue, pace) for pace in content)
+    elif kind in _BETWEEN_POOLS:
+        _take_between_pools(state, kind, content)
     elif kind == _WINDOW:
         name, number, ids = content
         if name not in windows:
@@ -333,6 +351,15 @@ def _take(state: PoolState, windows: dict[str, _Buckets], kind: int, content: An
     else:
         number, bucket = content
         state.ended_offers.setdefault(number, {}).update(bucket)
+
+
+def _take_between_pools(state: PoolState, kind: int, content: Any) -> None:
+    if kind == _OUTBOX:
+        state.outbox.update(content)
+        return
+    for thread_id, forwarding in content:
+        state.forwarded[thread_id] = forwarding
+        state.forwarded_threads[forwarding.contact_id] = thread_id
 
 
 def _take_head(state: PoolState, head: _Head) -> None:

@@ -30,7 +30,7 @@ class Terms:
     who had a customer's last contact. `room`: what besides the number on each channel limits what an agent has in hand.
     `vanish_after_ms`: how long an available agent may not be heard of, 0: for ever. `relaxations`: how many times contacts of a
     queue may come to ask for less. `needs`: what each queue asks of all its contacts. `overflows`: where contacts of a queue go on to;
-    `waited`: of these what the time brings, in its order.
+    `waited`: of these what the time brings, in its order. `forwards`: whether contacts may go to other pools.
     """
 
     strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
@@ -45,6 +45,7 @@ class Terms:
     hours: Mapping[str, str] = field(default_factory=dict)
     overflows: Mapping[str, tuple[Overflow, ...]] = field(default_factory=dict)
     waited: Mapping[str, tuple[Overflow, ...]] = field(default_factory=dict)
+    forwards: bool = False
 
     def gate_of(self, contact: Contact) -> str | None:
         """The calendar that must be open for this contact to be offered: nobody is called back outside the queue's hours."""
@@ -76,6 +77,7 @@ def terms_of(
         relaxations={queue.id: len(queue.relax) for queue in queues.values() if queue.relax},
         needs={queue.id: _needs(queue) for queue in queues.values()},
         overflows={queue.id: queue.overflow for queue in queues.values() if queue.overflow},
+        forwards=any(rule.to == "pool" for queue in queues.values() for rule in queue.overflow),
         waited={queue.id: found for queue in queues.values() if (found := _waited(queue))},
     )
 

@@ -1,12 +1,12 @@
 """The life of a contact as a table: state x fact -> state.
 
     queued -> offered -> active -> (held) -> wrap_up -> resolved, or cancelled
-    queued -> abandoned -> queued, or lapsed
+    queued -> abandoned -> queued, or lapsed; queued -> forwarded
     queued, active or held -> scheduled (to be called back) -> queued
 
-A contact that the pool does not hold has the state None; one that is resolved, cancelled or lapsed leaves the pool. What the table does
-not name is illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes anything; the `decide`
-modules never produce a fact that would be refused.
+A contact that the pool does not hold has the state None; one that is resolved, cancelled, lapsed or forwarded leaves the pool. What the
+table does not name is illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes anything; the
+`decide` modules never produce a fact that would be refused.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from libs.common.events.routing import (
     ContactCancelled,
     ContactChanged,
     ContactFlagged,
+    ContactForwarded,
     ContactHeld,
     ContactLapsed,
     ContactMoved,
@@ -62,6 +63,7 @@ class ContactState(StrEnum):
     ABANDONED = "abandoned"
     LAPSED = "lapsed"
     SCHEDULED = "scheduled"
+    FORWARDED = "forwarded"
 
 
 class IllegalFactError(Exception):
@@ -81,6 +83,7 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         ContactRelaxed: _S.QUEUED,
         WaitExpected: _S.QUEUED,
         ContactMoved: _S.QUEUED,
+        ContactForwarded: _S.FORWARDED,
         CustomerNotice: _S.QUEUED,
         ContactResolved: _S.RESOLVED,
         ContactCancelled: _S.CANCELLED,
@@ -138,6 +141,7 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
     _S.CANCELLED: {},
     _S.ABANDONED: {ContactReturned: _S.QUEUED, ContactLapsed: _S.LAPSED},
     _S.LAPSED: {},
+    _S.FORWARDED: {},
 }
 
 # A message on the thread of a contact in one of these states belongs to it. Once the agent has called a contact done, a further
@@ -148,7 +152,7 @@ JOINABLE: Final = frozenset({_S.QUEUED, _S.OFFERED, _S.ACTIVE, _S.HELD, _S.SCHED
 WITH_AGENT: Final = frozenset({_S.OFFERED, _S.ACTIVE, _S.HELD, _S.WRAP_UP})
 
 # These have left the pool.
-OVER: Final = frozenset({_S.RESOLVED, _S.CANCELLED, _S.LAPSED})
+OVER: Final = frozenset({_S.RESOLVED, _S.CANCELLED, _S.LAPSED, _S.FORWARDED})
 
 
 def next_state(state: ContactState | None, fact: type[Fact], contact_id: str) -> ContactState:

@@ -30,6 +30,8 @@ from libs.common.events.inputs import (
 from libs.common.events.routing import (
     ContactAbandoned,
     ContactAssigned,
+    ContactCancelled,
+    ContactForwarded,
     ContactRequeued,
     ContactResolved,
     ContactTransferred,
@@ -319,7 +321,7 @@ class Simulation:
         if fact.status == Presence.NOT_RESPONDING.value and self._back_ms is not None:
             self._schedule(self.now_ms + self._back_ms, self._come_back, fact.agent_id)
 
-    def _follow_end(self, fact: ContactResolved | ContactAbandoned) -> None:
+    def _follow_end(self, fact: ContactResolved | ContactAbandoned | ContactCancelled | ContactForwarded) -> None:
         del self._open[fact.contact_id]
 
 
@@ -332,5 +334,7 @@ _FOLLOWING: Final[dict[type, Callable[[Simulation, Any], None]]] = {
     WrapUpStarted: Simulation._follow_wrap_up,
     ContactResolved: Simulation._follow_end,
     ContactAbandoned: Simulation._follow_end,
+    ContactCancelled: Simulation._follow_end,
+    ContactForwarded: Simulation._follow_end,
     PresenceChanged: Simulation._follow_presence,
 }

@@ -16,6 +16,7 @@ from libs.common.events.routing import (
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
+    ContactForwarded,
     ContactHeld,
     ContactQueued,
     ContactRequeued,
@@ -31,6 +32,7 @@ from libs.common.events.routing import (
     PresenceChanged,
     WaitExpected,
 )
+from services.router.core.overflow import CAUSE_OVERFLOW, ROUTER
 
 _AVAILABLE: Final = "available"
 
@@ -204,9 +206,15 @@ class Journal:
         if fact.agent_id is not None:
             self._hand_over(fact.contact_id, fact.agent_id, fact.at_ms)
         visit = self.visits.get(fact.contact_id)
-        if visit is not None and visit.assigned_ms is None:
+        if visit is not None and fact.reason == CAUSE_OVERFLOW and fact.by == ROUTER:
+            visit.left_ms = fact.at_ms  # Nobody answered, as if the customer had gone.
+        elif visit is not None and visit.assigned_ms is None:
             # It was no wish of a customer's that anybody failed to answer: a mistake, or spam.
             del self.visits[fact.contact_id]
+
+    def _forward(self, fact: ContactForwarded) -> None:
+        """Another pool's contact now."""
+        self.visits.pop(fact.contact_id, None)
 
     def _resolve(self, fact: ContactResolved) -> None:
         visit = self.visits.get(fact.contact_id)
@@ -276,6 +284,7 @@ _FOLDS: Final[dict[type, Callable[[Journal, Any], None]]] = {
     ContactAbandoned: Journal._abandon,
     ContactReturned: Journal._return,
     ContactCancelled: Journal._cancel,
+    ContactForwarded: Journal._forward,
     ContactResolved: Journal._resolve,
     PresenceChanged: Journal._change_presence,
     PoolConfigured: Journal._configure,

@@ -40,6 +40,7 @@ from libs.common.events.routing import (
 from libs.common.log.fence import Fence
 from libs.common.log.port import EventLog, Record
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, partition_of
+from services.router.core.overflow import CAUSE_OVERFLOW, ROUTER
 from services.router.origin import is_writer_started
 from services.router.simulator.engine import Interlude
 from services.router.simulator.journal import Journal
@@ -156,7 +157,8 @@ class Recording:
             life.patience_ms = None
 
     def _cancelled(self, fact: ContactCancelled) -> None:
-        self.lives.pop(fact.contact_id, None)
+        if fact.by != ROUTER or fact.reason != CAUSE_OVERFLOW:  # Under other rules it might not have come to its end.
+            self.lives.pop(fact.contact_id, None)
 
     def _assigned(self, fact: ContactAssigned) -> None:
         if fact.offer_id is not None:

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from libs.common.events.inputs import CallbackWish, CancelContact, CustomerLeft, StartConsult
+from libs.common.events.pool import Overflow
 from libs.common.events.routing import (
     CallbackDue,
     CallbackScheduled,
@@ -18,6 +19,7 @@ from libs.common.events.routing import (
     ContactAssigned,
     ContactCancelled,
     ContactChanged,
+    ContactForwarded,
     ContactHeld,
     ContactLapsed,
     ContactMoved,
@@ -64,6 +66,18 @@ FACTS: dict[type[Fact], Fact] = {
             agent_id="anna",
         ),
         CallbackDue(**AT, contact_id="con_1", cause="time"),
+        ContactForwarded(
+            **AT,
+            contact_id="con_1",
+            to_pool="night",
+            passed=(POOL,),
+            thread_id="thr_1",
+            channel="email",
+            handle="mailto:x@example.com",
+            priority=0,
+            received_ms=START_MS,
+            due_ms=START_MS,
+        ),
         ContactMoved(**AT, contact_id="con_1", queue="other", cause="drain", skills={}, offer_timeout_ms=5_000),
         OfferMade(**AT, offer_id="off_1_9", contact_id="con_1", agent_id="anna", expires_ms=START_MS, reason=REASON),
         OfferRejected(**AT, offer_id="off_1_1", contact_id="con_1", agent_id="anna"),
@@ -106,11 +120,21 @@ FACTS: dict[type[Fact], Fact] = {
 }
 
 
+def forwarding(pool: Pool) -> Pool:
+    """The pool has forwarded its contact."""
+    rule = Overflow(when="waited", at_least=1_000, to="pool", target="night")
+    agents = tuple(an_agent(agent) for agent in ("anna", "bruno", "carla"))
+    pool.configure(queues=(a_queue("orders", skills={"rare": 5}, overflow=(rule,)),), agents=agents)
+    pool.receive(1)
+    pool.wait(1_000)
+    return pool
+
+
 def a_pool_with(state: ContactState | None) -> Pool:
     """A pool whose contact `con_1` is in that state, with anna where it is with anybody."""
     pool = a_pool("anna", "bruno", "carla", queue=a_queue("orders", wrap_up_ms=30_000))
-    if state is None:
-        return pool
+    if state is None or state is ContactState.FORWARDED:
+        return pool if state is None else forwarding(pool)
     if state is ContactState.SCHEDULED:
         wish = CallbackWish(handle="tel:+390212345", not_before_ms=START_MS + 60_000)
         pool.receive(1, callback=wish)

@@ -99,7 +99,7 @@ async def test_a_worker_takes_snapshots_beside_its_work_and_generations_alternat
             await desk.give(a_contact_received(number))
             await eventually(lambda: len(desk.notes.snapshots) == number)  # noqa: B023 - awaited in the same turn
     stored = await read_snapshots(log, 0)
-    assert [snapshot.manifest.generation for snapshot in stored.snapshots] == [0, 1]
+    assert [snapshot.manifest.generation for snapshot in stored.snapshots] == [2, 1, 0]
     assert stored.snapshots[0].manifest.next_output > stored.snapshots[1].manifest.next_output
     assert stored.snapshots[0].manifest.size_bytes == desk.notes.snapshots[-1].size_bytes
 
@@ -125,6 +125,26 @@ async def test_a_damaged_snapshot_gives_way_to_the_older_one(log: MemoryLog, clo
     assert [snapshot.manifest.generation for snapshot in again.snapshots.snapshots] == [0]
     assert again.snapshots.next_generation() == 1
     assert state_equal(again.state.pools["care"], whole.state.pools["care"])
+
+
+async def test_a_late_chunk_while_the_next_one_is_written_leaves_a_whole_one(
+    log: MemoryLog, clock: VirtualClock
+) -> None:
+    """A deposed writer's last append lands on the newest snapshot; the one in hand is torn at the same time."""
+    # given: a worker that has written two, and let go of what both hold
+    desk = Desk(log, clock, settings=OFTEN)
+    async with working(desk) as worker:
+        for number in (1, 2):
+            await desk.decided(worker)
+            clock.advance_ms(60_000)
+            await desk.give(a_contact_received(number))
+            await eventually(lambda: len(desk.notes.snapshots) == number)  # noqa: B023 - awaited in the same turn
+    newest = (await read_snapshots(log, 0)).snapshots[0]
+    # when
+    await spoil(log, f"0/{newest.manifest.generation}/0", b"late")
+    await spoil(log, f"0/{newest.manifest.generation + 1}/0", b"torn")
+    # then
+    assert (await recovered(log)).folded > 0
 
 
 async def test_a_snapshot_that_stops_half_way_is_none(log: MemoryLog, clock: VirtualClock) -> None:
@@ -217,11 +237,11 @@ async def test_what_both_snapshots_hold_may_go_and_nothing_else(clock: VirtualCl
             await eventually(lambda: len(desk.notes.snapshots) == number)  # noqa: B023 - awaited in the same turn
         assert worker.tenure is not None
         live = worker.tenure.state.pools["care"]
-        _, older = (await read_snapshots(log, 0)).snapshots
+        older = (await read_snapshots(log, 0)).snapshots[1]
         await eventually(lambda: _begins_at(log, older.manifest.next_output))
     assert await log.begin_offset(ROUTING_INPUTS, 0) == older.manifest.next_input
     # then: each of the two is enough
-    newest, _ = (await read_snapshots(log, 0)).snapshots
+    newest = (await read_snapshots(log, 0)).snapshots[0]
     await spoil(log, f"0/{newest.manifest.generation}/manifest", b"{}")
     assert state_equal((await recovered(log)).state.pools["care"], live)
     # and with none, nothing is made up

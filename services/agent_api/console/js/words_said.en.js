@@ -54,6 +54,7 @@ export const en = {
   "event.callback.missed": ({ agent }) => `Not reached by ${agent}`,
   "event.callback.due": "To be called back now",
   "event.callback.scheduled": "Callback planned",
+  "event.contact.forwarded": "Forwarded to another pool",
   "event.customer.notified": "The customer was told",
   "event.contact.wrap-up-started": "Wrap-up began",
   "event.contact.wrap-up-extended": "Wrap-up extended",
@@ -143,6 +144,7 @@ export const en = {
   "state.resolved": "resolved",
   "state.abandoned": "abandoned",
   "state.lapsed": "abandoned",
+  "state.forwarded": "forwarded",
   "state.cancelled": "cancelled",
 
   "status.queued": "queued",

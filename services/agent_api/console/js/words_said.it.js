@@ -54,6 +54,7 @@ export const it = {
   "event.callback.missed": ({ agent }) => `Non raggiunto da ${agent}`,
   "event.callback.due": "Da richiamare ora",
   "event.callback.scheduled": "Richiamata prevista",
+  "event.contact.forwarded": "Inoltrato a un altro gruppo",
   "event.customer.notified": "Il cliente è stato avvisato",
   "event.contact.wrap-up-started": "Inizio del completamento",
   "event.contact.wrap-up-extended": "Completamento prolungato",
@@ -143,6 +144,7 @@ export const it = {
   "state.resolved": "concluso",
   "state.abandoned": "abbandonato",
   "state.lapsed": "abbandonato",
+  "state.forwarded": "inoltrato",
   "state.cancelled": "annullato",
 
   "status.queued": "in coda",
