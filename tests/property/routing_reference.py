@@ -588,8 +588,13 @@ def _expected(state: PoolState, queue_id: str, position: int) -> int | None:
     closed_ms = max(0, opens_ms - state.now_ms)
     if stay is None:
         return closed_ms + position * step // 1000
-    waits = [0 if stay == 0 else 2 * step * stay // (2 * stay + 2 * ahead * step) for ahead in range(position)]
-    return closed_ms + sum(waits) // 1000
+    waits, ahead = 0, 0
+    while ahead < position and stay:
+        # Beyond the sixteenth as many as are an eighth of those before them count as the one in their middle.
+        alike = min(max(1, ahead // 8), position - ahead)
+        waits += alike * 2 * step * stay // (2 * stay + (2 * ahead + alike - 1) * step)
+        ahead += alike
+    return closed_ms + waits // 1000
 
 
 def _pace(state: PoolState, queue_id: str) -> tuple[int, int | None, int] | None:
