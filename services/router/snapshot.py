@@ -1,6 +1,7 @@
 """Snapshots as they stand on `routing.snapshots`: written in chunks beside the running worker, read back whole or not at all.
 
-Two generations of a partition alternate, so that one is complete while the other is being written. A generation is its chunks
+A partition has a few generations, so that the newest complete ones stay while another is written (see `generations`). A generation is
+its chunks
 (`partition/generation/index`) and then its manifest (`partition/generation/manifest`), which names them by the snapshot's id and holds
 their digest. What lacks a chunk, mixes two snapshots or has another digest is no snapshot; whoever recovers takes the other one.
 
@@ -28,8 +29,7 @@ from services.router.core.snapshot import SnapshotSource, snapshot_chunks
 from services.router.origin import SOURCE
 
 FORMAT: Final = 1
-# While one is written over, a deposed writer's late chunk may spoil the newest: a third one is then still whole.
-GENERATIONS: Final = (0, 1, 2)
+GENERATIONS: Final = (0, 1, 2, 3)
 _CHUNK_TYPE: Final = "centralino.router.snapshot-chunk.v1"
 _MANIFEST_TYPE: Final = "centralino.router.snapshot-manifest.v1"
 _MANIFEST: Final = "manifest"
@@ -86,20 +86,13 @@ class StoredSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSnapshots:
-    """The complete snapshots of a partition, newest first, and the end of the stream that they were read up to."""
+    """The complete snapshots of a partition, newest first, and the end of the stream that they were read up to. `torn`: generations that
+    hold something, and no complete snapshot.
+    """
 
     snapshots: tuple[StoredSnapshot, ...]
     end_offset: int
-
-    def next_generation(self) -> int:
-        """The generation that the next snapshot may overwrite: none of the two newest complete ones."""
-        return spare_generation(*(snapshot.manifest for snapshot in self.snapshots[:2]))
-
-
-def spare_generation(*kept: Manifest | None) -> int:
-    """The first generation that is none of these snapshots', of which there are two at most."""
-    used = {manifest.generation for manifest in kept if manifest is not None}
-    return next(generation for generation in GENERATIONS if generation not in used)
+    torn: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +215,10 @@ async def read_snapshots(log: EventLog, partition: int) -> StoredSnapshots:
         if (snapshot := _complete_snapshot(newest, partition, generation)) is not None
     ]
     found.sort(key=lambda snapshot: (snapshot.manifest.next_output, snapshot.manifest.next_input), reverse=True)
-    return StoredSnapshots(snapshots=tuple(found), end_offset=end)
+    complete = {snapshot.manifest.generation for snapshot in found}
+    begun = {key.split("/")[1] for key in newest}
+    torn = [generation for generation in GENERATIONS if str(generation) in begun and generation not in complete]
+    return StoredSnapshots(snapshots=tuple(found), end_offset=end, torn=tuple(torn))
 
 
 def _complete_snapshot(newest: dict[str, Record], partition: int, generation: int) -> StoredSnapshot | None:

@@ -15,6 +15,7 @@ from libs.common.errors import OutageError
 from libs.common.log.port import EventLog
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, ROUTING_SNAPSHOTS
 from libs.common.logging import get_logger
+from services.router.generations import Generations
 from services.router.settings import RouterSettings
 from services.router.snapshot import (
     FrozenState,
@@ -22,7 +23,6 @@ from services.router.snapshot import (
     StoredSnapshots,
     WrittenSnapshot,
     read_snapshots,
-    spare_generation,
     write_snapshot,
 )
 
@@ -57,11 +57,10 @@ class SnapshotSchedule:
         self._settings: Final = settings
         self._partition: Final = partition
         self._on_written: Final = on_written
-        self._newest: Manifest | None = stored.snapshots[0].manifest if stored.snapshots else None
-        self._next_generation = stored.next_generation()
+        self._generations: Final = Generations(stored)
         self._end_offset = stored.end_offset
         self._records = folded
-        self._last_ms = now_ms if self._newest is None else self._newest.taken_ms
+        self._last_ms = stored.snapshots[0].manifest.taken_ms if stored.snapshots else now_ms
         self._not_before_ms = 0
         self._taken_records = 0
         self._writing: asyncio.Task[None] | None = None
@@ -114,17 +113,21 @@ class SnapshotSchedule:
     async def _write(self, frozen: FrozenState, freeze_s: float) -> None:
         started_s = time.perf_counter()
         await self._look_for_others()
-        written = await write_snapshot(
-            self._log,
-            frozen,
-            partition=self._partition,
-            generation=self._next_generation,
-            expected_offset=self._end_offset,
-            chunk_bytes=self._settings.router_snapshot_chunk_bytes,
-        )
-        older, self._newest = self._newest, written.manifest
+        generation = self._generations.next()
+        try:
+            written = await write_snapshot(
+                self._log,
+                frozen,
+                partition=self._partition,
+                generation=generation,
+                expected_offset=self._end_offset,
+                chunk_bytes=self._settings.router_snapshot_chunk_bytes,
+            )
+        except BaseException:
+            self._generations.failed(generation)
+            raise
+        self._generations.completed(written.manifest)
         self._end_offset = written.end_offset
-        self._next_generation = spare_generation(written.manifest, older)
         self._on_written(
             SnapshotReport(
                 seconds=time.perf_counter() - started_s,
@@ -133,18 +136,18 @@ class SnapshotSchedule:
             )
         )
         self._tell(written)
-        if older is not None:
-            await self._trim(older)
+        kept = self._generations.kept
+        if len(kept) > 1:
+            await self._trim(kept[-1])
 
     async def _look_for_others(self) -> None:
-        """See which generation may be overwritten, where anybody but us has written one since we looked.
+        """See which generation may be overwritten, where anybody but us has written one since we looked, or something came late.
 
-        A deposed writer may have spoilt the generation that we took for complete; to overwrite the other would leave none.
+        It may have spoilt the generation that we took for complete; to overwrite the other would leave none.
         """
         if await self._log.end_offset(ROUTING_SNAPSHOTS, self._partition) != self._end_offset:
             stored = await read_snapshots(self._log, self._partition)
-            self._newest = stored.snapshots[0].manifest if stored.snapshots else None
-            self._next_generation = stored.next_generation()
+            self._generations.read(stored)
             self._end_offset = stored.end_offset
 
     async def _trim(self, older: Manifest) -> None:

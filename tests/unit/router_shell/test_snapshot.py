@@ -88,18 +88,18 @@ async def test_a_worker_recovers_from_its_snapshot_and_what_came_after(log: Memo
     assert with_snapshot.next_input == without.next_input
 
 
-async def test_a_worker_takes_snapshots_beside_its_work_and_generations_alternate(
+async def test_a_worker_takes_snapshots_beside_its_work_and_the_newest_stay(
     log: MemoryLog, clock: VirtualClock
 ) -> None:
     desk = Desk(log, clock, settings=OFTEN)
     async with working(desk) as worker:
-        for number in range(1, 4):
+        for number in range(1, 7):
             await desk.decided(worker)
             clock.advance_ms(60_000)
             await desk.give(a_contact_received(number))
             await eventually(lambda: len(desk.notes.snapshots) == number)  # noqa: B023 - awaited in the same turn
     stored = await read_snapshots(log, 0)
-    assert [snapshot.manifest.generation for snapshot in stored.snapshots] == [2, 1, 0]
+    assert [snapshot.manifest.generation for snapshot in stored.snapshots] == [1, 0, 3, 2]
     assert stored.snapshots[0].manifest.next_output > stored.snapshots[1].manifest.next_output
     assert stored.snapshots[0].manifest.size_bytes == desk.notes.snapshots[-1].size_bytes
 
@@ -123,7 +123,7 @@ async def test_a_damaged_snapshot_gives_way_to_the_older_one(log: MemoryLog, clo
     # then
     again = await recovered(log)
     assert [snapshot.manifest.generation for snapshot in again.snapshots.snapshots] == [0]
-    assert again.snapshots.next_generation() == 1
+    assert again.snapshots.torn == (1,)
     assert state_equal(again.state.pools["care"], whole.state.pools["care"])
 
 
@@ -176,7 +176,9 @@ async def test_two_writers_at_once_notice_each_other(log: MemoryLog, clock: Virt
     assert any(isinstance(outcome, SnapshotContestedError) for outcome in outcomes)
 
 
-async def test_a_worker_overwrites_the_generation_that_a_stranger_spoilt(log: MemoryLog, clock: VirtualClock) -> None:
+async def test_a_worker_keeps_the_older_snapshot_when_a_stranger_spoilt_the_newest(
+    log: MemoryLog, clock: VirtualClock
+) -> None:
     """A deposed writer that wakes in the middle of its snapshot spoils one generation; the other must not be given up for it."""
     # given: a worker that has written both
     desk = Desk(log, clock, settings=OFTEN)
@@ -187,14 +189,14 @@ async def test_a_worker_overwrites_the_generation_that_a_stranger_spoilt(log: Me
             await desk.give(a_contact_received(number))
             await eventually(lambda: len(desk.notes.snapshots) == number)  # noqa: B023 - awaited in the same turn
         newest, older = (await read_snapshots(log, 0)).snapshots
-        # when: the newest is spoilt, and the worker would overwrite the other next
+        # when: the newest is spoilt
         await spoil(log, f"0/{newest.manifest.generation}/0", b"late")
         clock.advance_ms(60_000)
         await desk.give(a_contact_received(3))
         await eventually(lambda: len(desk.notes.snapshots) == 3)
     # then
     generations = [snapshot.manifest.generation for snapshot in (await read_snapshots(log, 0)).snapshots]
-    assert generations == [newest.manifest.generation, older.manifest.generation]
+    assert generations == [2, older.manifest.generation]
 
 
 async def test_the_snapshot_of_a_deposed_writer_is_true_however_late_it_comes(
@@ -237,14 +239,15 @@ async def test_what_both_snapshots_hold_may_go_and_nothing_else(clock: VirtualCl
             await eventually(lambda: len(desk.notes.snapshots) == number)  # noqa: B023 - awaited in the same turn
         assert worker.tenure is not None
         live = worker.tenure.state.pools["care"]
-        older = (await read_snapshots(log, 0)).snapshots[1]
+        _, older, oldest = (await read_snapshots(log, 0)).snapshots
         await eventually(lambda: _begins_at(log, older.manifest.next_output))
     assert await log.begin_offset(ROUTING_INPUTS, 0) == older.manifest.next_input
     # then: each of the two is enough
-    newest = (await read_snapshots(log, 0)).snapshots[0]
+    newest, *_ = (await read_snapshots(log, 0)).snapshots
     await spoil(log, f"0/{newest.manifest.generation}/manifest", b"{}")
     assert state_equal((await recovered(log)).state.pools["care"], live)
-    # and with none, nothing is made up
+    # and with none that reaches far enough, nothing is made up
+    assert oldest.manifest.next_output < older.manifest.next_output
     await spoil(log, f"0/{older.manifest.generation}/manifest", b"{}")
     with pytest.raises(RecoveryImpossibleError):
         await recovered(log)
