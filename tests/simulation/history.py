@@ -347,11 +347,14 @@ def _treat(pool: PoolHistory, fact: PoolFact) -> None:
 
 
 def _overflow(pool: PoolHistory, fact: ContactMoved | CustomerNotice | ContactForwarded) -> None:
-    contact = _expect(pool, fact.contact_id, {"waiting"})
+    by_overflow = isinstance(fact, ContactForwarded) or fact.cause == "overflow"
+    places = {"waiting"} if by_overflow else {"waiting", "scheduled", "active", "held"}
+    contact = _expect(pool, fact.contact_id, places)
     if isinstance(fact, ContactMoved):
         require(fact.queue != contact.queue, f"contact {fact.contact_id} is moved to where it is")
-        contact.left.add(contact.queue)
-        require(fact.queue not in contact.left, f"contact {fact.contact_id} overflows back to {fact.queue}")
+        if by_overflow:
+            contact.left.add(contact.queue)
+            require(fact.queue not in contact.left, f"contact {fact.contact_id} overflows back to {fact.queue}")
         contact.queue = fact.queue
     elif isinstance(fact, CustomerNotice):
         require(fact.notice == contact.notices + 1, f"contact {fact.contact_id} is told number {fact.notice}")
