@@ -158,7 +158,7 @@ def _queued(
         alternatives=alternatives,
         relax_ms=relax_ms(state, queue, now_ms, 0),
         overflow=arrival_overflow(state, queue, event.channel, now_ms, handle=event.handle, passed=event.passed),
-        asked=event.skills,
+        asked=policies.bounded_levels(event.skills),
         asked_any_of=event.any_of,
         passed=event.passed,
         notices=event.notices if isinstance(event, ContactHandedOver) else 0,
