@@ -80,18 +80,19 @@ class Lane:
     def take(self, inputs: Lane) -> tuple[list[Record], dict[Place, Advance]]:
         """What may be applied now, as far as it counts, and how far that goes.
 
-        A fact waits until the inputs up to the one that it comes from were taken.
+        A fact waits until the inputs up to the one that it comes from were taken, and what was written after it waits with it: pools hand
+        contacts to one another, and what one of them says of such a contact is to be read in the order in which it happened.
         """
         admitted: list[Record] = []
         advances: dict[Place, Advance] = {}
         held: list[Record] = []
-        blocked: set[int] = set()
-        for record in self.pending:
+        if self._fenced:
+            self.pending.sort(key=_written_ms)
+        for place, record in enumerate(self.pending):
             partition = record.partition
-            if partition in blocked or (self._fenced and _input_offset(record) >= inputs.next_offsets[partition]):
-                blocked.add(partition)
-                held.append(record)
-                continue
+            if self._fenced and _input_offset(record) >= inputs.next_offsets[partition]:
+                held = self.pending[place:]
+                break
             if not self._fenced or self._fences[partition].admit(record):
                 admitted.append(record)
             begun = advances.get((self.stream, partition))
@@ -363,6 +364,10 @@ class Tailer:
                 self._metrics.log_lag_records.labels(lane.stream, str(partition)).set(behind)
                 lag += behind
         return lag
+
+
+def _written_ms(record: Record) -> int:
+    return record.timestamp_ms
 
 
 def _input_offset(record: Record) -> int:

@@ -55,10 +55,14 @@ def fold_input(rows: Workset, event: inputs.AnyInput, entry_id: str, at_ms: int)
     if isinstance(event, inputs.ContactReceived):
         _keep_message(rows, event.message, entry_id)
     elif isinstance(event, inputs.Command):
-        kind = LIFT_DRAIN if isinstance(event, inputs.DrainQueue) and event.lift else COMMAND_KINDS[type(event)]
-        _keep_command(rows, event.command_id, event.agent_id, kind, at_ms)
+        _keep_command(rows, event.command_id, event.agent_id, command_kind(event), at_ms)
         if isinstance(event, inputs.AddNote | inputs.TransferContact):
             _keep_note(rows, event, at_ms)
+
+
+def command_kind(event: inputs.Command) -> str:
+    """By which word a command is known to those who wait for it."""
+    return LIFT_DRAIN if isinstance(event, inputs.DrainQueue) and event.lift else COMMAND_KINDS[type(event)]
 
 
 def _keep_note(rows: Workset, event: inputs.AddNote | inputs.TransferContact, at_ms: int) -> None:

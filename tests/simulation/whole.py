@@ -21,7 +21,7 @@ from libs.common.log.memory import MemoryLog
 from libs.common.log.streams import ROUTING_INPUTS
 from services.agent_api.access import Viewer
 from services.agent_api.commands import Append, carry_out
-from services.agent_api.view_messages import COMMAND_KINDS
+from services.agent_api.view_messages import command_kind
 from services.ingest.channels.port import AccountContext, Normalised
 from tests.simulation.connection import STORM, Weather
 from tests.simulation.desktop import Desktop
@@ -100,7 +100,7 @@ class WholeWorld(World):
     async def _hand_in(self, event: ContactReceived) -> None:
         """Deliver a message as a provider does: again and again, until it is taken."""
         message = event.message
-        number = int(message.handle.rpartition(event.pool)[2])
+        number = int(message.handle.removeprefix(f"tel:+39333{len(event.pool)}"))
         # Some have no address, one is a machine.
         local = "no-reply" if number == 1 else f"customer{number}"
         handles = () if number % 4 == 0 else (f"mailto:{local}@{event.pool}.example",)
@@ -129,7 +129,7 @@ class WholeWorld(World):
         while True:
             office = self._find(Office)
             if office is not None:
-                kind = COMMAND_KINDS[type(event)]
+                kind = command_kind(event)
                 request = carry_out(office.parts, viewer, event.command_id, kind, event.command_id, None, make)
                 try:
                     row = await office.ask(request)

@@ -167,7 +167,9 @@ async def _rebuild(world: Whole, records: dict[str, list[Record]]) -> dict[str, 
     line = StoreLine(Process("rebuilding"), world.sky, Troubles(), folder / AGENT_API)
     engine = line.open_engine()
     readings = []
-    for record in (record for stream in FOLLOWED for record in records[stream]):
+    # As a tailer reads them: stream by stream, and each in the order in which it was written.
+    told = (record for stream in FOLLOWED for record in sorted(records[stream], key=lambda one: one.timestamp_ms))
+    for record in told:
         # Rubbish is a dead letter to everybody.
         with suppress(PoisonError):
             readings.append(Reading(record=record, event=decode_event(record)))

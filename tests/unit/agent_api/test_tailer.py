@@ -17,7 +17,13 @@ from services.agent_api.view import Advance
 
 
 def a_record(
-    stream: str, offset: int, *, partition: int = 0, term: int | None = None, cause: int | None = None
+    stream: str,
+    offset: int,
+    *,
+    partition: int = 0,
+    term: int | None = None,
+    cause: int | None = None,
+    written_ms: int = 0,
 ) -> Record:
     event = a_contact_queued() if cause is not None else WriterStarted(writer_id="w")
     new = encode_record(
@@ -27,7 +33,7 @@ def a_record(
         stream=stream,
         partition=partition,
         offset=offset,
-        timestamp_ms=0,
+        timestamp_ms=written_ms,
         key=new.key,
         value=new.value,
         headers=new.headers,
@@ -71,14 +77,24 @@ async def test_a_fact_waits_for_the_input_that_it_comes_from() -> None:
     assert events.pending == []
 
 
-async def test_one_partition_does_not_wait_for_another() -> None:
+async def test_what_pools_say_is_read_in_the_order_in_which_it_was_written() -> None:
+    # given a fact whose input was not read yet, and what another partition wrote before and after it
     inputs, events = await a_lane(ROUTING_INPUTS), await a_lane(ROUTING_EVENTS, term=None)
     events.pending = [
-        a_record(ROUTING_EVENTS, 0, partition=0, term=0, cause=5),
-        a_record(ROUTING_EVENTS, 0, partition=1),
+        a_record(ROUTING_EVENTS, 0, written_ms=1),
+        a_record(ROUTING_EVENTS, 1, term=0, cause=0, written_ms=5),
+        a_record(ROUTING_EVENTS, 0, partition=1, written_ms=3),
+        a_record(ROUTING_EVENTS, 1, partition=1, written_ms=7),
     ]
+    # when / then: what is older does not wait
     taken, _ = events.take(inputs)
-    assert [record.partition for record in taken] == [1]
+    assert [record.timestamp_ms for record in taken] == [1, 3]
+    # and what is newer may be about a contact that was handed over by it
+    inputs.pending = [a_record(ROUTING_INPUTS, 0)]
+    inputs.take(inputs)
+    taken, _ = events.take(inputs)
+    assert [record.timestamp_ms for record in taken] == [5, 7]
+    assert events.pending == []
 
 
 async def test_what_a_deposed_writer_writes_moves_the_position_and_nothing_else() -> None:
