@@ -48,13 +48,16 @@ POOLS = {
     "refused": "offer_timeout: 10m",
     "why": "offer_timeout: 10m",
     "extending": "offer_timeout: 10m, wrap_up: 10m",
+    "calling": "offer_timeout: 10m",
+    "recalling": "offer_timeout: 10m",
+    "emptying": "offer_timeout: 10m",
     "crash": "offer_timeout: 10m",
     "anew": "offer_timeout: 10m",
 }
 # Pools with rules of their own.
 RULES = {"noticed": "routing: {not_responding_after: 1, flag_after_declines: 1}"}
 # A second queue, to pass contacts on to; it asks for a skill that nobody has.
-SECOND_QUEUES = {"passing": "invoices", "guided": "refunds"}
+SECOND_QUEUES = {"passing": "invoices", "guided": "refunds", "emptying": "general"}
 
 
 def write_configuration(pools: tuple[str, ...], path: Path) -> None:
@@ -68,7 +71,9 @@ def write_configuration(pools: tuple[str, ...], path: Path) -> None:
         rules.append(f"  - {{queue: {pool}}}")
         for name, role in (("Anna", "agent"), ("Bruno", "agent"), ("Sara", "supervisor")):
             agent = f"{name.lower()}-{pool}"
-            agents.append(f"  {agent}: {{name: {name}, pool: {pool}, capacity: {{webform: 3}}, role: {role}}}")
+            agents.append(
+                f"  {agent}: {{name: {name}, pool: {pool}, capacity: {{webform: 3, voice: 1}}, role: {role}}}"
+            )
     text = "\n".join(
         (
             "pools:",

@@ -32,7 +32,7 @@ async def test_the_board_shows_how_things_stand_and_what_changes(site: Site, ope
     await expect(row.get_by_role("cell").nth(0)).to_have_text("0")
     await expect(row.get_by_role("cell").nth(3)).to_have_text("1")
     # What no frame tells is read again after some seconds.
-    await expect(row.get_by_role("cell").nth(4)).to_have_text("100%")
+    await expect(row.get_by_role("cell").nth(5)).to_have_text("100%")
     await expect(available).to_contain_text("Web form 1/3")
     await expect(sara.page.get_by_role("img", name="1 contacts were received")).to_be_visible()
     # A supervisor hears of everybody's work, and it does not become the supervisor's own.

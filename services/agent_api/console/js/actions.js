@@ -2,6 +2,7 @@
 // A refusal is said right below the buttons. Called by the conversation.
 
 import { command, newKey, Problem } from "./api.js";
+import { callBackLater, tellCallback } from "./callbacks.js";
 import { h, keep, say } from "./dom.js";
 import { showExplanation } from "./explanation.js";
 import { customerName, explainProblem } from "./labels.js";
@@ -11,12 +12,12 @@ import { assign, change, endWithoutAnswer } from "./supervision.js";
 import { t } from "./words.js";
 
 const IN_HAND = new Set(["active", "held"]);
-const OPEN = new Set(["queued", "offered", "active", "held", "wrap_up"]);
+const OPEN = new Set(["queued", "scheduled", "offered", "active", "held", "wrap_up"]);
 const EXTENSIONS_MIN = [1, 5];
 
 /**
- * `{element, show(contact), run({name, act(key), after?})}`: `run` is for what has its button elsewhere. `onDone(contact)` follows every
- * success, `onTried()` everything.
+ * `{element, show(contact), run({name, act(key), after?}), missCallback()}`: the last two are for what has its button elsewhere.
+ * `onDone(contact)` follows every success, `onTried()` everything.
  */
 export function drawActions(console, { path, onDone, onTried }) {
   const { me, directory } = console;
@@ -68,6 +69,7 @@ export function drawActions(console, { path, onDone, onTried }) {
       mine && contact.state === "held" && { name: "resume", act: post("resume"), kind: "primary" },
       inHand && (mine || supervises) && { name: "transfer", text: t("transfer-open"), act: () => passOn(console, contact, path), after: leave },
       inHand && mine && { name: "consult", text: t("consult-open"), act: () => consult(console, contact, path) },
+      inHand && mine && { name: "callback", text: t("callback-open"), act: () => callBackLater(contact, path), after: leaveCallback },
       inHand && contact.consults.includes(me.id) && !mine && { name: "consult-end", act: (key) => command("DELETE", `${path}/consult`, undefined, key), kind: "primary" },
       ...(mine && contact.state === "wrap_up" && contact.wrap_up_until ? EXTENSIONS_MIN : []).map((minutes) => ({
         name: `extend-${minutes}`,
@@ -117,10 +119,21 @@ export function drawActions(console, { path, onDone, onTried }) {
     if (me.role === "agent") location.hash = "#/";
   }
 
+  /** Nobody has a contact until the time of its call. */
+  function leaveCallback(answer) {
+    tellCallback(answer);
+    if (me.role === "agent") location.hash = "#/";
+  }
+
+  /** The customer was called and did not answer. */
+  function missCallback() {
+    return run({ name: "not-reached", act: (key) => command("POST", `${path}/callback/not-reached`, undefined, key), after: leaveCallback });
+  }
+
   function warn(answer) {
     const name = directory.name(answer.agent);
     notify(t(answer.warnings?.includes("over-capacity") ? "assigned-over-notice" : "assigned-notice", { name }));
   }
 
-  return { element, show, run };
+  return { element, show, run, missCallback };
 }

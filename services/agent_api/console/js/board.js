@@ -19,7 +19,7 @@ const MINUTES = 30;
 export function drawBoard(console) {
   const supervises = console.me.role !== "agent";
   const tiles = h("dl", { class: "tiles" });
-  const queues = drawQueues();
+  const queues = drawQueues({ onDrained: takeQueue, onTried: read });
   const agents = drawAgents({ onSet: take });
   const attention = drawAttention();
   const chart = h("div", { class: "chart" });
@@ -89,15 +89,21 @@ export function drawBoard(console) {
     showTiles(tiles, state, supervises);
   }
 
+  /** What a frame or a command's answer says of a queue. */
+  function takeQueue(queue) {
+    const key = keyOf(queue);
+    if (!state.queues.has(key)) return;
+    state.queues.set(key, { ...state.queues.get(key), ...queue });
+    queues.show([...state.queues.values()]);
+    showTiles(tiles, state, supervises);
+  }
+
   function hear(frame) {
     if (frame.type === "hello") read();
     if (frame.type === "queue.changed" && supervises) {
       changed = true;
-      const key = keyOf(frame.queue);
-      if (!state.queues.has(key)) return void read();
-      state.queues.set(key, { ...state.queues.get(key), ...frame.queue });
-      queues.show([...state.queues.values()]);
-      showTiles(tiles, state, supervises);
+      if (!state.queues.has(keyOf(frame.queue))) return void read();
+      takeQueue(frame.queue);
     }
     if (frame.type === "presence.changed") take(frame);
     // What is flagged is seen at once, and what is not any more.

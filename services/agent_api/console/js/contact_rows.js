@@ -4,7 +4,7 @@
 import { newKey, Problem } from "./api.js";
 import { nowMs } from "./clock.js";
 import { h, keep, replace, say } from "./dom.js";
-import { channelIcon, channelName, customerName, explainProblem, flagText, needsText, stateName, subjectOf } from "./labels.js";
+import { callText, channelIcon, channelName, customerName, explainProblem, flagText, needsText, stateName, subjectOf } from "./labels.js";
 import { formatCountdown, formatTime, t } from "./words.js";
 
 const COLUMNS = ["contact", "asks-for-short", "received-at", "waited-for", "due"];
@@ -94,6 +94,7 @@ function fillSummary(place, contact, agent) {
     h("a", { href: `#/contact/${encodeURIComponent(contact.id)}` }, subjectOf(contact)),
     h("span", { class: "muted" }, customerName(contact)),
     contact.agent && h("span", { class: "muted" }, `${agent} · ${stateName(contact.state)}`),
+    contact.state === "scheduled" && h("span", { class: "muted" }, callText(contact.callback)),
     contact.state === "offered" && h("span", { class: "muted" }, stateName(contact.state)),
     contact.priority !== 0 && h("span", { class: "muted" }, t("priority-of", { priority: contact.priority })),
     contact.flag && h("span", { class: "flag" }, flagText(contact.flag)),

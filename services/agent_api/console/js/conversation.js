@@ -3,12 +3,13 @@
 
 import { drawActions } from "./actions.js";
 import { command, get, list, Problem } from "./api.js";
+import { drawNumber, isToBeCalled } from "./callbacks.js";
 import { drawCard } from "./card.js";
 import { everySecond, nowMs } from "./clock.js";
 import { drawComposer } from "./composer.js";
 import { h, keep, replace, say } from "./dom.js";
 import { drawHistory } from "./history.js";
-import { channelLabel, customerName, explainProblem, flagText, needsText, placeText, stateLabel, subjectOf } from "./labels.js";
+import { callText, channelLabel, customerName, explainProblem, flagText, needsText, placeText, stateLabel, subjectOf } from "./labels.js";
 import { drawMessage, showMessage } from "./messages.js";
 import { notify } from "./notices.js";
 import { askHowItEnded } from "./resolve.js";
@@ -29,11 +30,12 @@ export function drawConversation(console, contactId) {
   const composer = drawComposer({ contactId, path, onSent: () => refresh() });
   const card = drawCard(contactId);
   const history = drawHistory(console);
+  const number = drawNumber();
   const actions = drawActions(console, { path, onDone: take, onTried: () => refresh() });
   const element = h(
     "article",
     { class: "contact", "aria-label": t("contact") },
-    h("div", { class: "talk" }, head, actions.element, thread, composer.element),
+    h("div", { class: "talk" }, head, number.element, actions.element, thread, composer.element),
     h("aside", { class: "beside" }, card.element, history.element),
   );
   let contact = null;
@@ -48,6 +50,7 @@ export function drawConversation(console, contactId) {
     if (contact !== null && contact.agent !== me.id && newer.agent === me.id) composer.choose("reply");
     contact = newer;
     if (changed) drawHead();
+    number.show(contact);
     actions.show(contact);
     composer.allow({ reply: WORKABLE.has(contact.state) && (contact.agent === me.id || me.role !== "agent"), reason: whyNot() });
   }
@@ -79,10 +82,12 @@ export function drawConversation(console, contactId) {
           h("time", { datetime: contact.received_at, title: contact.received_at }, formatTime(contact.received_at)),
           contact.state === "wrap_up" && (contact.wrap_up_until ? h("span", { class: "until", data: { until: contact.wrap_up_until } }) : h("span", {}, t("wrap-up-open"))),
           contact.flag && h("span", { class: "flag" }, flagText(contact.flag)),
+          contact.state === "scheduled" && h("span", {}, callText(contact.callback)),
           placeText(contact) && h("span", {}, placeText(contact)),
           contact.disposition && h("span", {}, contact.disposition),
         ),
       ),
+      mine && isToBeCalled(contact) && h("button", { type: "button", title: t("not-reached-hint"), on: { click: actions.missCallback } }, t("not-reached")),
       mine && WORKABLE.has(contact.state) && h("button", { type: "button", class: "primary", on: { click: resolve } }, t("resolve")),
       mine && contact.state === "wrap_up" && h("button", { type: "button", class: "primary", on: { click: finish } }, t("wrap-up-done")),
     );

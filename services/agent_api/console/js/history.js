@@ -1,7 +1,7 @@
 // What happened to the open contact, line by line. Called by the conversation.
 
 import { h, keep, replace } from "./dom.js";
-import { explainOffer, explainReason, placeText, skillsText } from "./labels.js";
+import { callText, explainOffer, explainReason, placeText, skillsText } from "./labels.js";
 import { currentLanguage, formatFully, formatTime, hasText, t } from "./words.js";
 
 /** `{element, show(entries)}`. */
@@ -41,6 +41,7 @@ function drawEntry(entry, me, directory) {
 function detailsOf({ type, data }) {
   const details = [];
   if (data.queue) details.push(data.queue);
+  if (type === "callback.scheduled") details.push(callText({ handle: data.handle, not_before: data.not_before_ms }));
   if (data.disposition) details.push(data.disposition);
   if (data.priority) details.push(t("priority-of", { priority: data.priority }));
   if (data.skills && Object.keys(data.skills).length > 0) details.push(skillsText(data.skills));

@@ -1,7 +1,7 @@
 // What the server's words and ids mean to people: channels, states, reasons, problems. Called by views.
 
 import { h, svg } from "./dom.js";
-import { formatDuration, hasText, t } from "./words.js";
+import { formatDuration, formatTime, hasText, t } from "./words.js";
 
 const SHAPES = {
   email: "M2.5 4h11v8h-11z M2.5 4.5 8 9l5.5-4.5",
@@ -103,6 +103,11 @@ export function flagText(flag) {
 export function placeText({ position, expected_wait_ms: waitMs }) {
   if (!position) return null;
   return waitMs === null || waitMs === undefined ? t("place", { position }) : t("place-and-wait", { position, time: formatDuration(waitMs) });
+}
+
+/** From when on a customer is to be called, and where. */
+export function callText({ handle, not_before: from }) {
+  return t("call-from", { number: addressOf(handle), time: formatTime(from) });
 }
 
 /** What a contact asks for: its skills, or one of several sets of them; null where it asks for nothing. */

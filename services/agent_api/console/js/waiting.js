@@ -17,7 +17,7 @@ const IN_HAND = ["active", "held", "wrap_up"];
 
 /** `{element, open(place), end()}`: `place` is `[pool, queue]`; without one the first queue is shown. */
 export function drawWaiting(console) {
-  return drawPlace(console, console.me.role === "agent" ? ["waiting-there"] : ["waiting-there", "with-agents"]);
+  return drawPlace(console, console.me.role === "agent" ? ["waiting-there"] : ["waiting-there", "with-agents", "scheduled-there"]);
 }
 
 /** The same for what an agent has: `place` is `[id]`. */
@@ -50,7 +50,7 @@ function drawPlace(console, tableNames) {
 
   function actionsFor(contact) {
     const path = `/v1/contacts/${encodeURIComponent(contact.id)}`;
-    const waits = contact.state === "queued" || contact.state === "offered";
+    const waits = ["queued", "offered", "scheduled"].includes(contact.state);
     const actions = [contact.state === "queued" && directory.allowsPull(contact.pool, contact.queue) && { name: "pull", act: (key) => command("POST", `${path}/pull`, undefined, key), kind: "primary", words: { "agent-away": "pull-away" } }];
     if (supervises) {
       actions.push(
@@ -148,8 +148,8 @@ function drawPlace(console, tableNames) {
     const query = new URLSearchParams({ limit: SHOWN_MAX, order: "due" });
     if (typeof subject === "string") query.set("agent", subject);
     else query.set("queue", subject.id);
-    const waiting = supervises ? ["queued", "offered"] : ["queued"];
-    for (const state of name === "waiting-there" ? waiting : IN_HAND) query.append("state", state);
+    const states = { "waiting-there": supervises ? ["queued", "offered"] : ["queued"], "scheduled-there": ["scheduled"] };
+    for (const state of states[name] ?? IN_HAND) query.append("state", state);
     const answer = await get(`/v1/contacts?${query}`);
     // Queues of other pools may have the same name.
     return { ...answer, items: answer.items.filter((contact) => typeof subject === "string" || contact.pool === subject.pool) };

@@ -92,6 +92,8 @@ export const en = {
 
   "reason.overflow": "overflow",
   "reason.callback": "callback",
+  "reason.not-reached": "not reached in all attempts",
+  "reason.callback-declined": "the customer wants no call any more",
   "reason.drain": "queue being emptied",
   "reason.time": "its time has come",
   "reason.sign-out": "signed out",
@@ -156,6 +158,7 @@ export const en = {
 
   "problem.unreachable": "The server does not answer.",
   "problem.pending": "The server has not decided yet. Please try again in a moment.",
+  "problem.number-invalid": "This is no phone number with its country code, such as +39 333 1234567.",
   "problem.unreadable": "Something went wrong.",
   "problem.sign-in-failed": "The agent or the password is wrong.",
   "problem.busy": "Too many tries. Please wait a minute.",

@@ -92,6 +92,8 @@ export const it = {
 
   "reason.overflow": "deviazione",
   "reason.callback": "richiamata",
+  "reason.not-reached": "mai raggiunto in tutti i tentativi",
+  "reason.callback-declined": "il cliente non vuole più essere chiamato",
   "reason.drain": "coda in svuotamento",
   "reason.time": "è giunta l'ora",
   "reason.sign-out": "uscita",
@@ -156,6 +158,7 @@ export const it = {
 
   "problem.unreachable": "Il server non risponde.",
   "problem.pending": "Il server non ha ancora deciso. Riprova tra un momento.",
+  "problem.number-invalid": "Non è un numero con il prefisso internazionale, come +39 333 1234567.",
   "problem.unreadable": "Qualcosa è andato storto.",
   "problem.sign-in-failed": "Operatore o password errati.",
   "problem.busy": "Troppi tentativi. Attendi un minuto.",

@@ -33,7 +33,10 @@ export class Work {
     if (fold) this.tell(fold(this, frame) ?? { type: "changed" });
   }
 
-  /** A command's answer: the contact as it stands. It may come before or after the frame that says the same. */
+  /**
+   * A command's answer: the contact as it stood then. It may come before or after the frame that says the same, and after the one that
+   * offers the contact again: what is offered is told by frames alone.
+   */
   applyContact(contact) {
     place(this, contact);
     this.tell({ type: "changed" });
@@ -88,7 +91,7 @@ function readUnseen(agent) {
   }
 }
 
-/** Put a contact where it stands: among this agent's, among those that the agent was asked to look at, or nowhere. */
+/** Put a contact where it stands: among this agent's, among those that the agent was asked to look at, or nowhere. Offers stay as they are. */
 function place(work, contact) {
   if (contact.agent !== work.agent && contact.consults.includes(work.agent)) work.consults.set(contact.id, contact);
   else work.consults.delete(contact.id);
@@ -98,6 +101,10 @@ function place(work, contact) {
     work.contacts.delete(contact.id);
     if (work.unseen.delete(contact.id)) work.saveUnseen();
   }
+}
+
+/** Show what is offered as the contact stands; where it is not offered any more, there is no offer. */
+function placeOffers(work, contact) {
   for (const offer of work.offers.values()) {
     if (offer.contact.id !== contact.id) continue;
     if (contact.state === "offered") work.offers.set(offer.id, { ...offer, contact });
@@ -125,6 +132,7 @@ function closeOffer(work, frame) {
 function placeFromFrame(work, frame) {
   const before = work.find(frame.contact.id);
   place(work, frame.contact);
+  placeOffers(work, frame.contact);
   return { type: frame.type, contact: frame.contact, before, reason: frame.change ?? frame.reason };
 }
 
