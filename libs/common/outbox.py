@@ -46,6 +46,8 @@ __all__ = [
 ]
 
 REASON_UNKNOWN: Final = "outcome-unknown"
+# What a process that died had in hand is taken over after this time.
+LEASE_MS: Final = 120_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class Outbox:
     """The rows of one outbox table. `holder` names this process; `lease_ms` is how long a send may take at most."""
 
     def __init__(
-        self, engine: StoreEngine, table: sa.Table, *, holder: str, unknown: UnknownOutcome, lease_ms: int = 120_000
+        self, engine: StoreEngine, table: sa.Table, *, holder: str, unknown: UnknownOutcome, lease_ms: int = LEASE_MS
     ) -> None:
         self._engine = engine
         self._table = table

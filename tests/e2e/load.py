@@ -13,7 +13,7 @@ from libs.common.http.auth import Role
 from libs.common.http.problem import PROBLEM_MEDIA_TYPE
 from libs.common.log.open import open_log
 from libs.common.log.streams import FOLLOWUP_EVENTS, ROUTING_EVENTS
-from libs.common.outbox import REASON_UNKNOWN
+from libs.common.outbox import LEASE_MS, REASON_UNKNOWN
 from tests.e2e.people import AWAY, Desk, send_contact, take_everything
 from tests.e2e.stack import Stack
 from tests.parts.smtp import MailServer
@@ -22,6 +22,8 @@ from tests.support.history import admitted_facts, read_records, read_stream
 from tests.support.waiting import eventually
 
 CONTACTS = 60
+# What a process had in hand when it was killed is sent by another when its lease is over.
+MAIL_S = LEASE_MS / 1000 + 60
 # Twilio, the least patient of the providers, gives up on a webhook after this time.
 ANSWER_S = 15
 
@@ -175,7 +177,7 @@ async def follow_up_in(stack: Stack, client: httpx.AsyncClient, contact: str, *s
                     return item
         return None
 
-    mail = await eventually(found, 60)
+    mail = await eventually(found, MAIL_S)
     assert mail is not None
     return mail
 
