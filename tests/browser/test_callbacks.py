@@ -45,7 +45,7 @@ async def test_a_customer_is_called_back_and_not_reached(site: Site, open_desk: 
     await anna.button("Not reached").click()
 
     # then it is tried again later, and supervisors see that it is
-    await expect(anna.notice("Luca Verdi is to be called from")).to_be_visible()
+    await expect(anna.notice("Luca Verdi was not reached and is called again from")).to_be_visible()
     await expect(anna.mine("Call me")).to_have_count(0)
     sara = await open_desk(site, "sara-calling")
     await sara.page.get_by_role("link", name="Board").click()

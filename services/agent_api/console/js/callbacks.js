@@ -55,7 +55,10 @@ export async function callBackLater(contact, path) {
 /** Say what became of a plan or of a call that nobody answered. */
 export function tellCallback(contact) {
   const name = customerName(contact);
-  notify(contact.state === "cancelled" ? t("not-reached-ended-notice", { name }) : t("callback-notice", { name, time: formatTime(contact.callback.not_before) }));
+  if (contact.state === "cancelled") return notify(t("not-reached-ended-notice", { name }));
+  const time = formatTime(contact.callback.not_before);
+  // A new plan begins anew with its attempts.
+  return notify(contact.callback.attempts > 0 ? t("not-reached-notice", { name, time }) : t("callback-notice", { name, time }));
 }
 
 /** Where the customer was to be called before, came from, or has ever come from; empty where no number is known. */

@@ -158,6 +158,7 @@ export const en = {
   "call-from": ({ number, time }) => `${number}, from ${time} on`,
   "not-reached": "Not reached",
   "not-reached-hint": "Nobody answered: the customer is called again later",
+  "not-reached-notice": ({ name, time }) => `${name} was not reached and is called again from ${time} on.`,
   "not-reached-ended-notice": ({ name }) => `${name} was not reached in the last attempt: the contact is cancelled.`,
   extend: ({ minutes }) => `+${minutes} min`,
   "wrap-up-open": "wrap-up until you are done",

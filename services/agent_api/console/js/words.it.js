@@ -158,6 +158,7 @@ export const it = {
   "call-from": ({ number, time }) => `${number}, dalle ${time}`,
   "not-reached": "Non raggiunto",
   "not-reached-hint": "Nessuno ha risposto: il cliente viene richiamato più tardi",
+  "not-reached-notice": ({ name, time }) => `${name} non è stato raggiunto e va richiamato dalle ${time}.`,
   "not-reached-ended-notice": ({ name }) => `${name} non è stato raggiunto nemmeno all'ultimo tentativo: il contatto è annullato.`,
   extend: ({ minutes }) => `+${minutes} min`,
   "wrap-up-open": "completamento finché non hai finito",
