@@ -14,8 +14,9 @@ from libs.common.log.port import NewRecord
 from services.router.origin import Origin, fact_records
 from services.router.settings import RouterSettings
 
-# What one input causes by itself, before settling: at most an offer that ran out and the refusal of its answer.
-OWN_FACTS_MAX: Final = 2
+# What one input causes by itself, before settling, at most: a customer who left is given up, his new contact waits, is to be called back,
+# and he is told so. It must not be cut: whoever recovers goes on with the settling alone.
+OWN_FACTS_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

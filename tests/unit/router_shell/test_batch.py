@@ -9,7 +9,7 @@ from libs.common.events.routing import PoolFact
 from libs.common.log.batch import record_bytes
 from libs.common.log.port import NewRecord, Record
 from libs.common.testing.builders import a_contact_queued, an_offer_made
-from services.router.batch import FactBatch
+from services.router.batch import OWN_FACTS_MAX, FactBatch
 from services.router.origin import Origin, envelope_bytes_max, fact_records, origin_of
 from tests.support.routing import a_settings
 
@@ -57,15 +57,15 @@ def test_facts_are_cut_into_parts_that_fit_and_numbered_through(count: int) -> N
 
 
 def test_what_an_input_causes_by_itself_is_never_cut() -> None:
-    """A large first fact and its companion stand together, even where the second would go over the limit."""
+    """A large first fact and its companions stand together, even where they would go over the limit."""
     batch = FactBatch(a_settings(router_batch_bytes_max=64 * 1024), partition=0, term=3)
     facts: list[PoolFact] = [
         a_contact_queued(subject="s" * 60_000),
         an_offer_made("con_1"),
-        *(an_offer_made("con_1") for _ in range(3)),
+        *(an_offer_made("con_1") for _ in range(30)),
     ]
     first, *_ = batch.parts(facts, ORIGIN)
-    assert len(first.facts) >= 2
+    assert len(first.facts) >= OWN_FACTS_MAX
 
 
 def test_the_facts_of_one_input_go_on_being_numbered_in_a_second_call() -> None:
