@@ -74,13 +74,15 @@ async def test_a_callback_that_is_refused_says_so_where_it_was_asked_for(site: S
     await bruno.accept("Another call")
 
     # when the number is to be called for the first contact already
-    await bruno.page.get_by_role("region", name="My contacts").get_by_role("link", name="One call").click()
+    await bruno.mine("One call").click()
+    await expect(bruno.heading("One call")).to_be_visible()
     await bruno.button("Call back later…").click()
     await bruno.dialog.get_by_label("Number to call").fill("+39 333 7654321")
     await bruno.dialog.get_by_label("Not before").fill("2098-01-01T10:00")
     await bruno.dialog.get_by_role("button", name="Plan the call").click()
     await expect(bruno.mine("One call")).to_have_count(0)
     await bruno.mine("Another call").click()
+    await expect(bruno.heading("Another call")).to_be_visible()
     await bruno.button("Call back later…").click()
     await expect(bruno.dialog.get_by_label("Number to call")).to_have_value("")
     await bruno.dialog.get_by_label("Number to call").fill("+39 333 7654321")
