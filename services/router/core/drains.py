@@ -12,11 +12,9 @@ from typing import Final
 from libs.common.events.inputs import DrainQueue
 from libs.common.events.pool import QueueConfiguration
 from libs.common.events.routing import ContactMoved, DrainLifted, PoolFact, QueueDrained
-from services.router.core import policies
 from services.router.core.model import PoolState
-from services.router.core.overflow import arrival_overflow
+from services.router.core.overflow import moved_to
 from services.router.core.refusals import RefusalReason, refuse
-from services.router.core.relaxation import relax_ms
 
 CAUSE_DRAIN: Final = "drain"
 
@@ -101,26 +99,5 @@ def next_move(state: PoolState, now_ms: int) -> ContactMoved | None:
     if not moving.contacts:
         return None
     contact = state.contacts[moving.contacts.first()[2]]
-    before = state.queues.get(contact.queue)
     queue = state.queues[moving.targets[contact.queue]]
-    skills, alternatives = policies.moved_needs(contact, before, queue, None)
-    return ContactMoved(
-        pool=state.pool,
-        at_ms=now_ms,
-        contact_id=contact.id,
-        queue=queue.id,
-        cause=CAUSE_DRAIN,
-        skills=skills,
-        alternatives=alternatives,
-        offer_timeout_ms=policies.offer_timeout_ms(queue, state.channels.get(contact.channel)),
-        relax_ms=relax_ms(state, queue, now_ms, 0),
-        overflow=arrival_overflow(
-            state,
-            queue,
-            contact.channel,
-            now_ms,
-            (*contact.left_queues, contact.queue),
-            handle=contact.handle,
-            passed=contact.passed,
-        ),
-    )
+    return moved_to(state, contact, queue, now_ms, cause=CAUSE_DRAIN)

@@ -117,19 +117,33 @@ def _called_back(state: PoolState, contact: Contact, rule: Overflow, now_ms: int
 def _moved(state: PoolState, contact: Contact, rule: Overflow, now_ms: int) -> ContactMoved:
     assert rule.target is not None, "a rule to a queue names it"
     queue = state.queues[rule.target]
+    return moved_to(state, contact, queue, now_ms, cause=CAUSE_OVERFLOW, when=rule.when, at_least=rule.at_least)
+
+
+def moved_to(
+    state: PoolState,
+    contact: Contact,
+    queue: QueueConfiguration,
+    now_ms: int,
+    *,
+    cause: str,
+    when: str | None = None,
+    at_least: int = 0,
+) -> ContactMoved:
+    """The fact that a waiting contact stands in another queue from now on, by whatever `cause`. `when`, `at_least`: the rule's."""
     skills, alternatives = policies.moved_needs(contact, state.queues.get(contact.queue), queue, None)
     return ContactMoved(
         pool=state.pool,
         at_ms=now_ms,
         contact_id=contact.id,
         queue=queue.id,
-        cause=CAUSE_OVERFLOW,
+        cause=cause,
         skills=skills,
         alternatives=alternatives,
         offer_timeout_ms=policies.offer_timeout_ms(queue, state.channels.get(contact.channel)),
         relax_ms=relax_ms(state, queue, now_ms, 0),
-        when=rule.when,
-        at_least=rule.at_least,
+        when=when,
+        at_least=at_least,
         overflow=arrival_overflow(
             state,
             queue,
