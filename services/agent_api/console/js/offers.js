@@ -41,8 +41,8 @@ export function drawOffers({ work, directory }) {
       const { contact } = event.offer;
       const words = { channel: channelName(contact.channel), name: customerName(contact), subject: subjectOf(contact) };
       announce(t("offer-announced", words));
-      // Whoever is writing goes on writing: a key meant for the text must not answer an offer.
-      if (!isWriting()) cards.lastElementChild?.focus();
+      // Whoever is writing goes on writing: a key meant for the text must not answer an offer, nor one meant for an offer another.
+      if (!isWriting() && !cards.contains(document.activeElement)) cards.lastElementChild?.focus();
     } else if (event.type === "offer.expired") {
       notify(t("offer-expired-notice", { name: customerName(event.offer.contact) }));
     } else if (event.type === "offer.withdrawn") {
