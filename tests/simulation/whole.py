@@ -25,13 +25,14 @@ from services.agent_api.view_messages import command_kind
 from services.ingest.channels.port import AccountContext, Normalised
 from tests.simulation.connection import STORM, Weather
 from tests.simulation.desktop import Desktop
+from tests.simulation.installation import POOLS
 from tests.simulation.mail import MailBox
 from tests.simulation.process import outside
 from tests.simulation.services import Door, HungUpError, Office, PostRoom, SimulatedService
 from tests.simulation.stores import Stores
 from tests.simulation.trouble import QUIET, TROUBLE, Troubles
 from tests.simulation.whole_check import check_stores
-from tests.simulation.world import PARTITIONS, POOLS, World
+from tests.simulation.world import PARTITIONS, World
 
 ROUTERS = 2
 KINDS: tuple[type[SimulatedService], ...] = (Door, Door, Office, Office, PostRoom, PostRoom)
