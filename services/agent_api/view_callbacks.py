@@ -69,6 +69,17 @@ def _missed(rows: Workset, fact: routing.CallbackMissed, entry_id: str) -> None:
     tell_update(rows, contact, "callback-missed", at_ms=fact.at_ms, agent_id=fact.agent_id)
 
 
+def _withdrawn(rows: Workset, fact: routing.CallbackWithdrawn, entry_id: str) -> None:
+    contact = contact_of(rows, fact)
+    contact.callback = None
+    if contact.state == "scheduled":
+        contact.queued_ms = fact.at_ms
+    contact.state = "queued"
+    note_down(rows, entry_id, contact.contact_id, "callback.withdrawn", at_ms=fact.at_ms)
+    touch_queue(rows, contact)
+    tell_update(rows, contact, "callback-withdrawn", at_ms=fact.at_ms)
+
+
 def _wait(rows: Workset, contact: ContactRow, at_ms: int) -> None:
     """The contact is nobody's until the time of its call."""
     contact.state = "scheduled"
@@ -82,4 +93,5 @@ CALLBACK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.CallbackScheduled: _scheduled,
     routing.CallbackDue: _due,
     routing.CallbackMissed: _missed,
+    routing.CallbackWithdrawn: _withdrawn,
 }

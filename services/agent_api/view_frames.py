@@ -41,6 +41,7 @@ TIMELINE_TYPES: Final = (
     "callback.scheduled",
     "callback.due",
     "callback.missed",
+    "callback.withdrawn",
     "contact.forwarded",
     "customer.notified",
     "contact.flagged",

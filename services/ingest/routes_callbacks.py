@@ -81,7 +81,9 @@ def callbacks_router(accounts: Mapping[str, AccountContext], receiver: Receiver,
         account: Annotated[str, Query(min_length=1, max_length=200, description="Through which it was asked for.")],
         _principal: Annotated[Principal, Depends(require(kind="integration"))],
     ) -> None:
-        """For the `contact_hint` of a callback. It changes nothing once an agent has it in hand."""
+        """For the `contact_hint` of any request for the call. A contact that was open before waits for its answer again. It changes
+        nothing once an agent has it in hand.
+        """
         known = find_account(accounts, account)
         await receiver.tell_left(known, contact_id, current_correlation_id() or "", declines_callback=True)
 

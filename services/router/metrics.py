@@ -14,6 +14,7 @@ from libs.common.events.routing import (
     CallbackDue,
     CallbackMissed,
     CallbackScheduled,
+    CallbackWithdrawn,
     ContactAbandoned,
     ContactAssigned,
     ContactCancelled,
@@ -84,6 +85,7 @@ class PartitionMetrics:
             CallbackScheduled: self._callback_scheduled,
             CallbackDue: self._callback_due,
             CallbackMissed: self._callback_missed,
+            CallbackWithdrawn: self._callback_withdrawn,
             ContactForwarded: self._forwarded,
             CustomerNotice: self._notified,
             QueueDrained: self._drained,
@@ -265,6 +267,11 @@ class PartitionMetrics:
 
     def _callback_missed(self, fact: CallbackMissed) -> None:
         self._count_callback(self._contacts[fact.contact_id], "missed")
+
+    def _callback_withdrawn(self, fact: CallbackWithdrawn) -> None:
+        known = self._contacts[fact.contact_id]
+        self._waiting.setdefault((known.pool, known.queue), {})[fact.contact_id] = known.received_ms
+        self._end_callback(fact.contact_id, known, "withdrawn")
 
     def _end_callback(self, contact_id: str, known: _Known, outcome: str) -> None:
         if contact_id in self._callbacks:

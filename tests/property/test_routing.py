@@ -63,6 +63,7 @@ from libs.common.events.pool import (
 )
 from libs.common.events.routing import (
     CalendarsExtended,
+    CallbackWithdrawn,
     ContactAssigned,
     ContactLapsed,
     ContactQueued,
@@ -458,6 +459,24 @@ class PoolHistory(RuleBasedStateMachine):
         fields: dict[str, Any] = {} if wish is None else {"handle": wish.handle, "not_before_ms": wish.not_before_ms}
         who = agent or contact.agent_id or "anna"
         self.command(RequestCallback, who, leap_ms, 500, again, contact_id=contact.id, **fields)
+
+    @precondition(lambda self: self.state.requests.by_contact)
+    @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms)
+    def decline_request(self, pick: int, leap_ms: int) -> None:
+        """Who asked for a call when the contact was open already wants none any more: nobody calls, and nothing is lost."""
+        joined = sorted(self.state.requests.by_contact.items())
+        contact_id, requests = joined[pick % len(joined)]
+        before = self.state.contacts[contact_id]
+        request = requests.ids[pick % len(requests.ids)]
+        facts = self.give(CustomerLeft(pool=POOL, contact_id=request, declines_callback=True), leap_ms)
+        if request in self.state.contacts or before.callback is None:
+            return
+        waits = before.state in {"queued", "offered", "scheduled"}
+        after = self.state.contacts.get(contact_id)
+        if waits and requests.channel:
+            assert any(isinstance(fact, CallbackWithdrawn) for fact in facts)
+        elif waits:
+            assert after is None
 
     @precondition(lambda self: any(c.callback and c.state in {"active", "held"} for c in self.state.contacts.values()))
     @rule(pick=st.integers(0, 9), leap_ms=small_leaps_ms, again=st.booleans())

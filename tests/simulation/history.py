@@ -15,6 +15,7 @@ from libs.common.events.routing import (
     CallbackDue,
     CallbackMissed,
     CallbackScheduled,
+    CallbackWithdrawn,
     ConsultStarted,
     ContactAbandoned,
     ContactAssigned,
@@ -294,6 +295,10 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
         early = fact.cause == "time" and fact.at_ms < contact.not_before_ms
         require(not early, f"contact {fact.contact_id} is due before its time")
         contact.place = "waiting"
+    elif isinstance(fact, CallbackWithdrawn):
+        contact = _expect(pool, fact.contact_id, {"waiting", "scheduled"})
+        require(contact.not_before_ms > 0, f"contact {fact.contact_id} was never to be called back")
+        contact.place, contact.channel = "waiting", fact.channel
     else:
         _treat(pool, fact)
 

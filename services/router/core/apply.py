@@ -16,6 +16,7 @@ from libs.common.events.routing import (
     CallbackDue,
     CallbackMissed,
     CallbackScheduled,
+    CallbackWithdrawn,
     ConsultEnded,
     ConsultStarted,
     ContactAbandoned,
@@ -57,7 +58,7 @@ from libs.common.events.routing import (
     WrapUpExtended,
     WrapUpStarted,
 )
-from services.router.core.apply_callbacks import fold_due, fold_miss, fold_schedule
+from services.router.core.apply_callbacks import fold_due, fold_miss, fold_schedule, fold_withdraw
 from services.router.core.apply_contacts import (
     fold_abandon,
     fold_cancel,
@@ -145,6 +146,7 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     CallbackScheduled: fold_schedule,
     CallbackDue: fold_due,
     CallbackMissed: fold_miss,
+    CallbackWithdrawn: fold_withdraw,
     ContactMoved: fold_move,
     CustomerNotice: fold_notice,
     QueuePaced: fold_paced,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from libs.common.events.routing import CallbackDue, CallbackMissed, CallbackScheduled
+from libs.common.events.routing import CallbackDue, CallbackMissed, CallbackScheduled, CallbackWithdrawn
 from services.router.core.apply_contacts import waiting_again
 from services.router.core.apply_shared import contact_of, rearrange, release
 from services.router.core.entities import Callback
@@ -46,3 +46,24 @@ def fold_miss(state: PoolState, fact: CallbackMissed) -> None:
         waits_ms=0,
     )
     release(state, contact, after, fact.at_ms)
+
+
+def fold_withdraw(state: PoolState, fact: CallbackWithdrawn) -> None:
+    """The contact waits as before it was a callback."""
+    contact = contact_of(state, fact, None)
+    if contact.callback is None:
+        raise IllegalFactError(f"contact {contact.id} is not to be called back")
+    at_ms = max(state.now_ms, fact.at_ms)
+    after = replace(
+        contact,
+        state=ContactState.QUEUED,
+        channel=fact.channel,
+        offer_timeout_ms=fact.offer_timeout_ms,
+        callback=None,
+        waits_ms=contact.waits_ms or at_ms,
+        overflow=0,
+        overflow_from_ms=at_ms,
+        overflowed_ms=fact.overflowed_ms,
+    )
+    rearrange(state, contact, after)
+    state.requests.forget(contact.id)

@@ -99,6 +99,8 @@ def fold_join(state: PoolState, fact: MessageJoined) -> None:
     assert contact is not None, "the table knows one fact alone for a contact that is not there"
     if contact.state is ContactState.HELD and not contact.awaited:
         rearrange(state, contact, replace(contact, awaited=True))
+    if fact.callback_request is not None:
+        state.requests.add(contact, fact.callback_request)
     state.messages.add(fact.message_id, max(state.now_ms, fact.at_ms))
 
 
@@ -244,6 +246,8 @@ def fold_return(state: PoolState, fact: ContactReturned) -> None:
         raise IllegalFactError(f"thread {contact.thread_id} has an open contact")
     at_ms = max(state.now_ms, fact.at_ms)
     rearrange(state, contact, replace(contact, state=ContactState.QUEUED, resumable_until_ms=0, waits_ms=at_ms))
+    if fact.callback_request is not None:
+        state.requests.add(contact, fact.callback_request)
     state.messages.add(fact.message_id, at_ms)
 
 

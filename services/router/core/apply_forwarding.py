@@ -49,6 +49,7 @@ def fold_forward(state: PoolState, fact: ContactForwarded) -> None:
     """The contact leaves the pool, which remembers where it went."""
     contact = contact_of(state, fact, None)
     release(state, contact, None, fact.at_ms)
+    state.requests.forget(contact.id)
     forget_forwarded(state, contact.thread_id)
     if len(state.forwarded) >= limits.FORWARDED_MAX:
         forget_forwarded(state, next(iter(state.forwarded)))
@@ -96,6 +97,7 @@ def fold_deliver(state: PoolState, fact: HandoversDelivered) -> None:
 def end_contact(state: PoolState, contact: Contact, at_ms: int) -> None:
     """The contact leaves the pool for good. Those that forwarded it are to know."""
     release(state, contact, None, at_ms)
+    state.requests.forget(contact.id)
     state.resolved.add(contact.id, max(state.now_ms, at_ms))
     for pool in contact.passed:
         ended = ForwardedContactEnded(pool=pool, contact_id=contact.id, thread_id=contact.thread_id)

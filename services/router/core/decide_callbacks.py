@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from libs.common.events.inputs import CallbackWish, ContactReceived, ReportNotReached, RequestCallback
-from libs.common.events.routing import CallbackDue, CallbackMissed, ContactCancelled, InputRefused, PoolFact
-from services.router.core import policies
+from libs.common.events.routing import (
+    CallbackDue,
+    CallbackMissed,
+    CallbackWithdrawn,
+    ContactCancelled,
+    InputRefused,
+    PoolFact,
+)
+from services.router.core import limits, policies
 from services.router.core.callbacks import (
+    CALLBACK_DECLINED,
     CAUSE_AGENT,
     CAUSE_CALLBACK,
     CAUSE_CUSTOMER,
@@ -17,7 +25,7 @@ from services.router.core.callbacks import (
     schedule_callback,
     settings_of,
 )
-from services.router.core.due import withdraw_open_offer
+from services.router.core.due import CAUSE_LEFT, withdraw_open_offer
 from services.router.core.entities import Contact
 from services.router.core.model import PoolState
 from services.router.core.refusals import RefusalReason, refuse
@@ -80,6 +88,42 @@ def callback_of_joined(state: PoolState, event: ContactReceived, contact: Contac
         scheduled,
         *callback_notice(state, contact.id, contact.queue, now_ms, contact.notices),
     ]
+
+
+def decline_callback(state: PoolState, contact: Contact, now_ms: int) -> list[PoolFact]:
+    """The customer wants no call any more, and the contact was about nothing else."""
+    cancelled = ContactCancelled(
+        pool=state.pool, at_ms=now_ms, contact_id=contact.id, by=CAUSE_CUSTOMER, reason=CALLBACK_DECLINED
+    )
+    return [*withdraw_open_offer(state, contact, CAUSE_LEFT, now_ms), cancelled]
+
+
+def withdraw_request(state: PoolState, contact: Contact, now_ms: int) -> list[PoolFact]:
+    """The customer wants no call any more that was asked for by a request which joined this contact.
+
+    A contact that was work on another channel before waits for an answer there again: what the customer wrote is not lost. What an agent
+    has in hand stays with him, as does one that is no callback (any more).
+    """
+    if contact.state not in WAITING or contact.callback is None:
+        return []
+    channel = state.requests.channel_before(contact.id)
+    if not channel:
+        return decline_callback(state, contact, now_ms)
+    queue = state.queues.get(contact.queue)
+    known = state.channels.get(channel)
+    timeout_ms = limits.OFFER_TIMEOUT_MS if queue is None else policies.offer_timeout_ms(queue, known)
+    # Who has just said that no call is wanted is not called by a rule of the queue.
+    waited = state.index.terms.waited.get(contact.queue, ())
+    behind = [rule.at_least for rule in waited if rule.to == CAUSE_CALLBACK]
+    withdrawn = CallbackWithdrawn(
+        pool=state.pool,
+        at_ms=now_ms,
+        contact_id=contact.id,
+        channel=channel,
+        offer_timeout_ms=timeout_ms,
+        overflowed_ms=max(contact.overflowed_ms, *behind, 0),
+    )
+    return [*withdraw_open_offer(state, contact, CAUSE_LEFT, now_ms), withdrawn]
 
 
 def _is_due(contact: Contact, wish: CallbackWish, now_ms: int) -> bool:

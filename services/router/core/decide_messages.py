@@ -11,7 +11,6 @@ from libs.common.events.message import Message
 from libs.common.events.pool import QueueConfiguration
 from libs.common.events.routing import (
     ContactAbandoned,
-    ContactCancelled,
     ContactLapsed,
     ContactQueued,
     ContactReturned,
@@ -20,16 +19,13 @@ from libs.common.events.routing import (
 )
 from services.router.core import limits, policies
 from services.router.core.callbacks import (
-    CALLBACK_DECLINED,
-    CAUSE_CUSTOMER,
     callback_of_new,
     open_callback,
 )
-from services.router.core.decide_callbacks import callback_of_joined
+from services.router.core.decide_callbacks import callback_of_joined, decline_callback, withdraw_request
 from services.router.core.decide_forwarding import forward_leaving, forward_message
 from services.router.core.drains import accepting_queue
-from services.router.core.due import withdraw_open_offer
-from services.router.core.entities import Contact
+from services.router.core.due import CAUSE_LEFT, withdraw_open_offer
 from services.router.core.model import PoolState
 from services.router.core.overflow import arrival_overflow
 from services.router.core.refusals import RefusalReason, refuse
@@ -42,7 +38,6 @@ _ASKED_NEEDS_MAX: Final = 5_000
 
 _NO_QUEUE: Final = "The pool has no queue; the message was not routed."
 _UNKNOWN: Final = "No such contact is known."
-_LEFT: Final = "customer-left"
 _FULL: Final = "The pool holds as many contacts as it may; the message was not routed."
 
 
@@ -65,13 +60,14 @@ def receive_contact(state: PoolState, event: ContactReceived, now_ms: int) -> li
             contact_id=open_contact_id,
             message_id=message.id,
             email_message_id=message.email_message_id,
+            callback_request=_request(event, open_contact_id),
         )
         return [joined, *callback_of_joined(state, event, state.contacts[open_contact_id], now_ms)]
     abandoned_id = state.index.abandoned.get(message.thread_id)
     if abandoned_id is not None:
         abandoned = state.contacts[abandoned_id]
         if abandoned.resumable_until_ms > now_ms:
-            back = _return(state, abandoned_id, message, now_ms)
+            back = _return(state, abandoned_id, event, now_ms)
             return [back, *callback_of_new(state, event, abandoned_id, abandoned.queue, now_ms, abandoned.notices)]
         return [ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=abandoned_id), *_begin(state, event, now_ms)]
     forwarding = state.forwarded.get(message.thread_id)
@@ -83,6 +79,9 @@ def receive_contact(state: PoolState, event: ContactReceived, now_ms: int) -> li
 def customer_left(state: PoolState, event: CustomerLeft, now_ms: int) -> list[PoolFact]:
     """A contact that waits is abandoned; one that is called back is not. What an agent has stays with him: he sees to it that it ends."""
     contact = state.contacts.get(event.contact_id)
+    joined_id = state.requests.find(event.contact_id) if contact is None and event.declines_callback else None
+    if joined_id is not None:
+        return withdraw_request(state, state.contacts[joined_id], now_ms)
     if contact is None:
         followed = forward_leaving(state, event, now_ms)
         if followed is not None:
@@ -93,7 +92,7 @@ def customer_left(state: PoolState, event: CustomerLeft, now_ms: int) -> list[Po
     if contact.state not in WAITING:
         return []
     if contact.callback is not None:
-        return _decline_callback(state, contact, now_ms) if event.declines_callback else []
+        return decline_callback(state, contact, now_ms) if event.declines_callback else []
     abandoned = ContactAbandoned(
         pool=state.pool,
         at_ms=now_ms,
@@ -101,23 +100,23 @@ def customer_left(state: PoolState, event: CustomerLeft, now_ms: int) -> list[Po
         resumable_until_ms=now_ms + state.rules.abandoned_kept_ms,
         waited_ms=max(0, now_ms - contact.received_ms),
     )
-    return [*withdraw_open_offer(state, contact, _LEFT, now_ms), abandoned]
+    return [*withdraw_open_offer(state, contact, CAUSE_LEFT, now_ms), abandoned]
 
 
-def _decline_callback(state: PoolState, contact: Contact, now_ms: int) -> list[PoolFact]:
-    cancelled = ContactCancelled(
-        pool=state.pool, at_ms=now_ms, contact_id=contact.id, by=CAUSE_CUSTOMER, reason=CALLBACK_DECLINED
-    )
-    return [*withdraw_open_offer(state, contact, _LEFT, now_ms), cancelled]
+def _request(event: ContactReceived, contact_id: str) -> str | None:
+    """The id by which the message's wish for a call is known to whoever handed it in, where that is not the contact's own."""
+    return event.contact_id if event.callback is not None and event.contact_id != contact_id else None
 
 
-def _return(state: PoolState, contact_id: str, message: Message, now_ms: int) -> ContactReturned:
+def _return(state: PoolState, contact_id: str, event: ContactReceived, now_ms: int) -> ContactReturned:
+    message = event.message
     return ContactReturned(
         pool=state.pool,
         at_ms=now_ms,
         contact_id=contact_id,
         message_id=message.id,
         email_message_id=message.email_message_id,
+        callback_request=_request(event, contact_id),
     )
 
 

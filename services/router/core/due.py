@@ -28,6 +28,7 @@ from services.router.core.transitions import ContactState
 CAUSE_TIME: Final = "time"
 CAUSE_PRESENCE: Final = "presence"
 CAUSE_SUPERVISOR: Final = "supervisor"
+CAUSE_LEFT: Final = "customer-left"
 
 
 def next_due(state: PoolState, now_ms: int) -> PoolFact | None:

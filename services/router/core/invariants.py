@@ -39,6 +39,7 @@ def check(state: PoolState, *, settled_at_ms: int | None = None) -> None:
     _check_drains(state)
     _check_windows(state)
     _check_forwarded(state)
+    _check_requests(state)
     _check_index(state)
     if settled_at_ms is not None:
         _check_settled(state, max(settled_at_ms, state.now_ms))
@@ -199,6 +200,18 @@ def _check_forwarded(state: PoolState) -> None:
         _require(handover.pool != state.pool, f"{handover_id} is for this pool itself")
     for contact in state.contacts.values():
         _require(state.pool not in contact.passed, f"contact {contact.id} came back to a pool that forwarded it")
+
+
+def _check_requests(state: PoolState) -> None:
+    requests = state.requests
+    for contact_id, joined in requests.by_contact.items():
+        _require(contact_id in state.contacts, f"requests joined contact {contact_id}, which is not there")
+        known = 0 < len(joined.ids) <= limits.REQUESTS_PER_CONTACT_MAX
+        _require(known, f"{len(joined.ids)} requests joined contact {contact_id}")
+        for request in joined.ids:
+            _require(requests.find(request) == contact_id, f"request {request} and contact {contact_id} do not agree")
+    ids = sum(len(joined.ids) for joined in requests.by_contact.values())
+    _require(ids == len(requests), f"{len(requests)} requests are known, {ids} joined contacts")
 
 
 def _same(name: str, live: Any, anew: Any) -> None:

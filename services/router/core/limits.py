@@ -81,6 +81,8 @@ BACKOFF_STEPS_MAX: Final = 10
 CALLBACK_AHEAD_MAX_MS: Final = 60 * DAY_MS
 CALLBACK_ATTEMPTS_MAX: Final = 20
 CALLBACK_RETRY_MAX_MS: Final = 7 * DAY_MS
+# Requests for a call that joined one contact and are known by their ids; the oldest are forgotten first.
+REQUESTS_PER_CONTACT_MAX: Final = 20
 
 # For so long an agent who left while a contact was offered to him is left alone with it.
 PAUSE_MS: Final = 5 * SECOND_MS

@@ -14,6 +14,7 @@ from services.router.core import limits
 from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Forwarding, Offer, Pace
 from services.router.core.index import Index
 from services.router.core.last_agents import LastAgents
+from services.router.core.requests import Requests
 from services.router.core.terms import Terms, terms_of
 from services.router.core.window import Window
 
@@ -55,6 +56,7 @@ class PoolState:
     forwarded_threads: dict[str, str] = field(default_factory=dict)
     # What other pools are to be told and is not known to stand in their inputs.
     outbox: dict[str, AnyHandover] = field(default_factory=dict)
+    requests: Requests = field(default_factory=Requests)
     index: Index = field(default_factory=lambda: Index({}, (), (), 0, Terms()))
 
     def ended_offer(self, offer_id: str) -> EndedOffer | None:

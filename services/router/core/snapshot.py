@@ -23,6 +23,7 @@ from services.router.core import limits
 from services.router.core.entities import Agent, CalendarState, Contact, EndedOffer, Forwarding, Offer, Pace
 from services.router.core.last_agents import LastAgents
 from services.router.core.model import PoolState, rebuilding_index
+from services.router.core.requests import Joined
 from services.router.core.window import Window
 
 FORMAT: Final = 1
@@ -68,6 +69,7 @@ class SnapshotSource:
     drains: dict[str, str | None]
     forwarded: dict[str, Forwarding]
     outbox: dict[str, AnyHandover]
+    requests: dict[str, Joined]
 
 
 # What a frame holds, by kind. The kinds are part of the format.
@@ -85,7 +87,8 @@ _PACES: Final = 10
 _DRAINS: Final = 11
 _FORWARDED: Final = 12
 _OUTBOX: Final = 13
-_BETWEEN_POOLS: Final = (_FORWARDED, _OUTBOX)
+_REQUESTS: Final = 14
+_BESIDE_CONTACTS: Final = (_FORWARDED, _OUTBOX, _REQUESTS)
 
 _CONTENT: Final[dict[int, Any]] = {
     _HEAD: _Head,
@@ -102,6 +105,7 @@ _CONTENT: Final[dict[int, Any]] = {
     _DRAINS: dict[str, str | None],
     _FORWARDED: list[tuple[str, Forwarding]],
     _OUTBOX: list[tuple[str, AnyHandover]],
+    _REQUESTS: list[tuple[str, Joined]],
 }
 # By name, and how long each keeps its ids.
 _WINDOWS: Final = {
@@ -146,6 +150,7 @@ def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
     yield
     forwarded = state.forwarded.copy()
     outbox = state.outbox.copy()
+    requests = state.requests.by_contact.copy()
     yield
     return SnapshotSource(
         head=_Head(
@@ -172,6 +177,7 @@ def freezing(state: PoolState) -> Generator[None, None, SnapshotSource]:
         drains=dict(state.drains),
         forwarded=forwarded,
         outbox=outbox,
+        requests=requests,
     )
 
 
@@ -289,6 +295,8 @@ def _contents(source: SnapshotSource, *, ordered: bool) -> Iterator[tuple[int, A
     # In their order also where the rest stands in that of the ids: what comes first goes first, and is forgotten first.
     yield from ((_FORWARDED, piece) for piece in _pieces(list(source.forwarded.items())))
     yield from ((_OUTBOX, piece) for piece in _pieces(list(source.outbox.items())))
+    requests = sorted(source.requests.items()) if ordered else list(source.requests.items())
+    yield from ((_REQUESTS, piece) for piece in _pieces(requests))
     for number, agents in source.last_agents.items():
         yield from ((_LAST_AGENTS, (number, piece)) for piece in _parts(agents))
 
@@ -341,8 +349,8 @@ def _take(state: PoolState, windows: dict[str, _Buckets], kind: int, content: An
         state.offers.update((offer.id, offer) for offer in content)
     elif kind == _PACES:
         state.paces.update((pace.queue, pace) for pace in content)
-    elif kind in _BETWEEN_POOLS:
-        _take_between_pools(state, kind, content)
+    elif kind in _BESIDE_CONTACTS:
+        _take_beside_contacts(state, kind, content)
     elif kind == _WINDOW:
         name, number, ids = content
         if name not in windows:
@@ -353,9 +361,13 @@ def _take(state: PoolState, windows: dict[str, _Buckets], kind: int, content: An
         state.ended_offers.setdefault(number, {}).update(bucket)
 
 
-def _take_between_pools(state: PoolState, kind: int, content: Any) -> None:
+def _take_beside_contacts(state: PoolState, kind: int, content: Any) -> None:
     if kind == _OUTBOX:
         state.outbox.update(content)
+        return
+    if kind == _REQUESTS:
+        for contact_id, joined in content:
+            state.requests.put(contact_id, joined)
         return
     for thread_id, forwarding in content:
         state.forwarded[thread_id] = forwarding

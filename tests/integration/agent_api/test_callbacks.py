@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from libs.common.clock import rfc3339
-from libs.common.events.inputs import CallbackWish
+from libs.common.events.inputs import AnyInput, CallbackWish, CustomerLeft
 from libs.common.events.pool import CallbackConfiguration
 from libs.common.http.auth import Role
-from libs.common.testing.builders import a_contact_received, a_queue, an_agent
+from libs.common.testing.builders import a_contact_received, a_message, a_queue, an_agent
 from tests.integration.agent_api.test_handling import active, come, desk, posted, timeline
 from tests.support.agent_api import Api, a_pool_configured, next_frame
 from tests.support.deciding_router import DecidingRouter
@@ -39,14 +39,19 @@ async def pass_time(desk: Api, duration_ms: int) -> None:
     await desk.router.pass_time(duration_ms)
 
 
+async def give(desk: Api, event: AnyInput) -> None:
+    """One input is decided and shown."""
+    offset = (await desk.router.give(event)).last_offset
+    await eventually(lambda: desk.router.answered > offset)
+    await desk.caught_up()
+
+
 async def wished(desk: Api, number: int = 1, handle: str = LUCA, after_ms: int | None = None) -> str:
     """A customer comes in by an integration and wants to be called; the contact's id."""
     now_ms = desk.router.clock.now_ms()
     wish = CallbackWish(handle=handle, not_before_ms=None if after_ms is None else now_ms + after_ms)
     received = a_contact_received(number, callback=wish)
-    offset = (await desk.router.give(received)).last_offset
-    await eventually(lambda: desk.router.answered > offset)
-    await desk.caught_up()
+    await give(desk, received)
     return received.contact_id
 
 
@@ -120,6 +125,22 @@ async def test_an_agent_asks_for_a_callback_on_behalf_of_a_customer(desk: Api) -
     other = await desk.router.receive(2)
     await desk.caught_up()
     assert await anna.refused(f"/v1/contacts/{other}/callback", {"handle": LUCA}) == (409, "callback-open")
+
+
+async def test_a_call_that_is_not_wanted_any_more_is_declined_by_the_id_of_its_request(desk: Api) -> None:
+    # given a mail that waits, and a call that its customer asks for by another way
+    contact_id = await desk.router.receive(1)
+    wish = CallbackWish(handle=LUCA, not_before_ms=desk.router.clock.now_ms() + 60_000)
+    again = a_contact_received(1, message=a_message(1, provider_id="ivr"), contact_id="con_ivr", callback=wish)
+    await give(desk, again)
+    anna = await come(desk, "anna")
+    assert (await anna.get(f"/v1/contacts/{contact_id}"))["state"] == "scheduled"
+    # when the call is not wanted any more
+    await give(desk, CustomerLeft(pool=again.pool, contact_id="con_ivr", declines_callback=True))
+    # then the mail waits for its answer, and its history says why
+    shown = await anna.get(f"/v1/contacts/{contact_id}")
+    assert (shown["state"], shown["callback"], shown["channel"]) == ("offered", None, "email")
+    assert "callback.withdrawn" in [entry["type"] for entry in await timeline(anna, contact_id)]
 
 
 async def test_reports_count_callbacks_apart(desk: Api) -> None:

@@ -77,6 +77,13 @@ def everything() -> list[tuple[str, Any]]:
         *(
             (
                 ROUTING_EVENTS,
+                routing.CallbackWithdrawn(**PLACE, contact_id=contact_id, channel="email", offer_timeout_ms=1),
+            )
+            for contact_id in CONTACTS
+        ),
+        *(
+            (
+                ROUTING_EVENTS,
                 routing.CallbackMissed(
                     **PLACE, contact_id=contact_id, agent_id="anna", attempts=1, not_before_ms=a.START_MS
                 ),

@@ -20,6 +20,7 @@ from libs.common.events.routing import (
     CallbackDue,
     CallbackMissed,
     CallbackScheduled,
+    CallbackWithdrawn,
     ContactCancelled,
     ContactQueued,
     CustomerNotice,
@@ -28,6 +29,7 @@ from libs.common.events.routing import (
     PoolFact,
 )
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
+from services.router.core import limits
 from services.router.core.explain import explain_waiting
 from services.router.core.policies import can_be_called
 from services.router.core.snapshot import freeze, restore, snapshot_chunks, state_equal
@@ -230,6 +232,7 @@ def test_who_left_and_comes_back_may_ask_for_a_callback() -> None:
     pool.give(CustomerLeft(pool=POOL, contact_id="con_1"))
     facts = pool.receive(1, message_provider_id="again", contact_id="con_x", callback=wish(10))
     assert kinds(facts) == ["ContactReturned", "CallbackScheduled"]
+    assert kinds(decline(pool, "con_x")) == ["CallbackWithdrawn"]
 
 
 def test_who_is_called_back_does_not_abandon_but_may_decline() -> None:
@@ -240,6 +243,67 @@ def test_who_is_called_back_does_not_abandon_but_may_decline() -> None:
     assert isinstance(cancelled, ContactCancelled)
     assert (cancelled.by, cancelled.reason, cancelled.agent_id) == ("customer", "callback-declined", None)
     assert pool.deadline_ms() is None
+
+
+def decline(pool: Pool, contact_id: str) -> list[PoolFact]:
+    """The customer wants no call any more that was asked for under this id."""
+    return pool.give(CustomerLeft(pool=POOL, contact_id=contact_id, declines_callback=True))
+
+
+def test_a_request_that_joined_another_callback_is_declined_by_its_own_id() -> None:
+    # given a callback, and a second request for the same number that joined it
+    pool = a_pool("anna", come=False)
+    pool.receive(1, callback=wish(10))
+    [joined, _] = pool.receive(2, callback=wish(5))
+    assert isinstance(joined, MessageJoined)
+    assert (joined.contact_id, joined.callback_request) == ("con_1", "con_2")
+    # when the customer wants no call any more and says so of the second one
+    [cancelled] = decline(pool, "con_2")
+    # then nobody is called
+    assert isinstance(cancelled, ContactCancelled)
+    assert (cancelled.contact_id, cancelled.reason) == ("con_1", "callback-declined")
+    # and neither request is known any more
+    assert the_refusal(decline(pool, "con_2")) == "contact-unknown"
+
+
+def test_who_wrote_before_waits_for_an_answer_again_where_no_call_is_wanted_any_more() -> None:
+    # given a mail that waits, whose customer then asks for a call
+    rules = (Overflow(when="waited", at_least=MINUTE_MS, to="callback"),)
+    pool = a_pool("anna", queue=a_queue("orders", overflow=rules))
+    pool.receive(1, message_handle=LUCA)
+    before = pool.state.contacts["con_1"]
+    pool.receive(1, message_provider_id="again", contact_id="con_x", message_handle=LUCA, callback=wish(10))
+    # when no call is wanted any more
+    facts = decline(pool, "con_x")
+    # then what was written waits in its old place and is answered where it came from
+    assert kinds(facts) == ["CallbackWithdrawn", "OfferMade"]
+    after = pool.state.contacts["con_1"]
+    assert (after.rank, after.channel, after.callback) == (before.rank, "email", None)
+    # and no rule of the queue has its customer called
+    pool.presence("anna", "break")
+    assert pool.wait(60 * MINUTE_MS) == []
+
+
+def test_a_request_that_joined_what_an_agent_has_changes_nothing_and_ends_with_it() -> None:
+    pool = a_pool("anna")
+    pool.active("anna")
+    [joined] = pool.receive(1, message_provider_id="again", contact_id="con_x", callback=wish(10))
+    assert isinstance(joined, MessageJoined)
+    assert decline(pool, "con_x") == []
+    pool.presence("anna", "offline")
+    assert decline(pool, "con_x") == []
+    assert pool.state.contacts["con_1"].state is ContactState.QUEUED
+    pool.supervise(CancelContact, "con_1")
+    assert the_refusal(decline(pool, "con_x")) == "contact-unknown"
+
+
+def test_only_the_newest_requests_of_a_contact_are_known() -> None:
+    pool = a_pool("anna", come=False)
+    pool.receive(1, callback=wish(10))
+    for number in range(2, 2 + limits.REQUESTS_PER_CONTACT_MAX + 1):
+        pool.receive(number, callback=wish(10))
+    assert the_refusal(decline(pool, "con_2")) == "contact-unknown"
+    assert kinds(decline(pool, "con_3")) == ["ContactCancelled"]
 
 
 def test_a_wish_that_cannot_be_called_leaves_the_contact_as_it_is() -> None:
@@ -355,15 +419,23 @@ def test_a_restart_in_between_forgets_nothing() -> None:
     pool.state = again
     assert kinds(pool.wait(5 * MINUTE_MS)) == ["CallbackDue", "OfferMade"]
     assert kinds(pool.receive(3, message_handle=LUCA)) == ["MessageJoined"]
+    # nor what calls were asked for under other ids
+    pool.receive(4, callback=wish(20))
+    pool.state = restore(POOL, snapshot_chunks(freeze(pool.state), 100))
+    assert kinds(decline(pool, "con_4")) == ["ContactCancelled"]
 
 
 def test_facts_that_cannot_follow_change_nothing() -> None:
     pool = a_pool("anna")
     pool.active("anna", 1)
     pool.receive(2, callback=wish(10))
+    pool.receive(3)
     before = freeze(pool.state)
     for fact in (
         CallbackDue(pool=POOL, at_ms=START_MS, contact_id="con_1", cause="time"),
+        CallbackWithdrawn(
+            pool=POOL, at_ms=START_MS, contact_id="con_3", channel="email", offer_timeout_ms=1_000, overflowed_ms=0
+        ),
         CallbackMissed(
             pool=POOL, at_ms=START_MS, contact_id="con_1", agent_id="anna", attempts=1, not_before_ms=START_MS
         ),

@@ -24,6 +24,7 @@ from libs.common.events.routing.waiting import (
     CallbackDue,
     CallbackMissed,
     CallbackScheduled,
+    CallbackWithdrawn,
     ContactAbandoned,
     ContactChanged,
     ContactFlagged,
@@ -67,6 +68,7 @@ __all__ = [
     "CallbackDue",
     "CallbackMissed",
     "CallbackScheduled",
+    "CallbackWithdrawn",
     "ConsultEnded",
     "ConsultStarted",
     "ContactAbandoned",
@@ -124,6 +126,7 @@ PoolFact = (
     | CallbackScheduled
     | CallbackDue
     | CallbackMissed
+    | CallbackWithdrawn
     | ContactForwarded
     | MessageForwarded
     | LeavingForwarded

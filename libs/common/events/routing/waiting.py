@@ -55,11 +55,15 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
 
 
 class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joined.v1"):
-    """A further message of the customer belongs to this open contact. One that is held comes back to its agent by it."""
+    """A further message of the customer belongs to this open contact. One that is held comes back to its agent by it.
+
+    `callback_request`: the message asked for a call, under this id (that of the contact which it would have opened).
+    """
 
     contact_id: str
     message_id: str
     email_message_id: str | None = None
+    callback_request: str | None = None
 
 
 class ContactRelaxed(Fact, frozen=True, kw_only=True, tag="centralino.contact.relaxed.v1"):
@@ -168,6 +172,17 @@ class CallbackMissed(Fact, frozen=True, kw_only=True, tag="centralino.callback.m
     not_before_ms: int
 
 
+class CallbackWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.callback.withdrawn.v1"):
+    """The customer of a contact that was open before a call was asked for wants no call any more. The contact waits as it did before, in
+    the place that it had, as work on `channel`; by its queue's rules for those who have `waited` up to `overflowed_ms` it does not go on.
+    """
+
+    contact_id: str
+    channel: str
+    offer_timeout_ms: int
+    overflowed_ms: int = 0
+
+
 class ContactForwarded(Fact, frozen=True, kw_only=True, tag="centralino.contact.forwarded.v1"):
     """A waiting contact goes to another pool by overflow (`when`, `at_least`: the condition that held), and keeps its id and its place.
     It is none of this pool's any more, and further messages of its thread follow it. The rest as in the input `ContactHandedOver`,
@@ -244,11 +259,14 @@ class ContactAbandoned(Fact, frozen=True, kw_only=True, tag="centralino.contact.
 
 
 class ContactReturned(Fact, frozen=True, kw_only=True, tag="centralino.contact.returned.v1"):
-    """The customer of an abandoned contact wrote again: it waits again, in its old place, and the message belongs to it."""
+    """The customer of an abandoned contact wrote again: it waits again, in its old place, and the message belongs to it.
+    `callback_request` as in `MessageJoined`.
+    """
 
     contact_id: str
     message_id: str
     email_message_id: str | None = None
+    callback_request: str | None = None
 
 
 class ContactLapsed(Fact, frozen=True, kw_only=True, tag="centralino.contact.lapsed.v1"):

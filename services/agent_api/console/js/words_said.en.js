@@ -52,6 +52,7 @@ export const en = {
   "event.contact.cancelled": ({ by }) => `Cancelled by ${by}`,
   "event.contact.moved": "Moved to another queue",
   "event.callback.missed": ({ agent }) => `Not reached by ${agent}`,
+  "event.callback.withdrawn": "The customer wants no call any more",
   "event.callback.due": "To be called back now",
   "event.callback.scheduled": "Callback planned",
   "event.contact.forwarded": "Forwarded to another pool",

@@ -52,6 +52,7 @@ export const it = {
   "event.contact.cancelled": ({ by }) => `Annullato da ${by}`,
   "event.contact.moved": "Spostato in un'altra coda",
   "event.callback.missed": ({ agent }) => `Non raggiunto da ${agent}`,
+  "event.callback.withdrawn": "Il cliente non vuole più essere richiamato",
   "event.callback.due": "Da richiamare ora",
   "event.callback.scheduled": "Richiamata prevista",
   "event.contact.forwarded": "Inoltrato a un altro gruppo",
