@@ -16,7 +16,9 @@ Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 ShortText = Annotated[str, StringConstraints(max_length=200)]
 NonEmptyText = Annotated[str, StringConstraints(min_length=1, max_length=20_000, strip_whitespace=True)]
 Presence = Literal["available", "busy", "break", "offline"]
-State = Literal["queued", "scheduled", "offered", "active", "held", "wrap_up", "resolved", "abandoned", "cancelled"]
+State = Literal[
+    "queued", "scheduled", "offered", "active", "held", "wrap_up", "resolved", "abandoned", "cancelled", "merged"
+]
 Item = TypeVar("Item")
 
 
@@ -134,7 +136,9 @@ class Callback(BaseModel):
 
 
 class Contact(BaseModel):
-    """One piece of work for an agent. `alternatives`: where there are any, all the skills of one of them are asked for."""
+    """One piece of work for an agent. `alternatives`: where there are any, all the skills of one of them are asked for. `merged_into`: the
+    contact whose call serves this one, too.
+    """
 
     id: str
     state: State
@@ -163,6 +167,7 @@ class Contact(BaseModel):
     transfers: int
     consults: list[str]
     callback: Callback | None
+    merged_into: str | None
     tags: list[str]
     satisfaction: int | None
 

@@ -29,6 +29,7 @@ LIGHTS: Final = {
     "resolved": "green",
     "abandoned": "green",
     "cancelled": "green",
+    "merged": "green",
 }
 
 
@@ -68,6 +69,7 @@ def contact_body(contact: ContactRow, customer: CustomerRow | None) -> dict[str,
         "transfers": contact.transfers,
         "consults": contact.consults or [],
         "callback": callback_body(contact),
+        "merged_into": contact.merged_into,
         "tags": [],
         "satisfaction": None,
     }

@@ -172,6 +172,7 @@ def _add_needs(needs: Needs, event: Any) -> None:
 def _add_ids(needs: Needs, event: Any) -> None:
     for name, keys in (
         ("contact_id", needs.contacts),
+        ("into_contact_id", needs.contacts),
         ("message_id", needs.messages),
         ("offer_id", needs.offers),
         ("note_id", needs.notes),

@@ -80,6 +80,25 @@ def _withdrawn(rows: Workset, fact: routing.CallbackWithdrawn, entry_id: str) ->
     tell_update(rows, contact, "callback-withdrawn", at_ms=fact.at_ms)
 
 
+def _merged(rows: Workset, fact: routing.ContactMerged, entry_id: str) -> None:
+    """One call serves both: the contact is over, and the other one shows what was said in it."""
+    contact = contact_of(rows, fact)
+    contact.state = "merged"
+    contact.merged_into = fact.into_contact_id
+    contact.resolved_ms = fact.at_ms
+    contact.called_back = contact.called_back or contact.answered_ms is None
+    into = fact.into_contact_id
+    note_down(rows, entry_id, contact.contact_id, "contact.merged", at_ms=fact.at_ms, contact=into)
+    touch_queue(rows, contact)
+    tell_update(rows, contact, "merged", at_ms=fact.at_ms)
+    if rows.contacts.get(into) is None:
+        return
+    called = rows.contacts.change(into)
+    called.due_ms = fact.due_ms
+    note_down(rows, f"{entry_id}-into", into, "callback.joined", at_ms=fact.at_ms, contact=contact.contact_id)
+    tell_update(rows, called, "callback-joined", at_ms=fact.at_ms)
+
+
 def _wait(rows: Workset, contact: ContactRow, at_ms: int) -> None:
     """The contact is nobody's until the time of its call."""
     contact.state = "scheduled"
@@ -94,4 +113,5 @@ CALLBACK_FOLDS: Final[dict[type, Callable[[Workset, Any, str], None]]] = {
     routing.CallbackDue: _due,
     routing.CallbackMissed: _missed,
     routing.CallbackWithdrawn: _withdrawn,
+    routing.ContactMerged: _merged,
 }

@@ -42,6 +42,8 @@ TIMELINE_TYPES: Final = (
     "callback.due",
     "callback.missed",
     "callback.withdrawn",
+    "callback.joined",
+    "contact.merged",
     "contact.forwarded",
     "customer.notified",
     "contact.flagged",

@@ -22,6 +22,7 @@ from libs.common.events.outbound import AddressBounced
 from libs.common.events.routing import (
     ContactCancelled,
     ContactLapsed,
+    ContactMerged,
     ContactQueued,
     ContactResolved,
     ContactReturned,
@@ -66,8 +67,8 @@ class MailOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _JOINED: Final = (MessageJoined, ContactReturned)
-# Nobody is asked about these afterwards: nobody answered.
-_ENDED: Final = (ContactCancelled, ContactLapsed)
+# Nobody is asked about these afterwards: nobody answered, or one is asked about another.
+_ENDED: Final = (ContactCancelled, ContactLapsed, ContactMerged)
 _TOLD: Final = (WaitExpected, CustomerNotice)
 _HANDLED: Final = (ContactQueued, *_TOLD, *_JOINED, ContactResolved, *_ENDED, PoolConfigured)
 _HANDLED_TYPES: Final = frozenset(str(kind.__struct_config__.tag) for kind in _HANDLED)
@@ -110,7 +111,7 @@ class Intake:
                     self._tell_notice(ledger, fact)
                 case MessageJoined() | ContactReturned() as fact:
                     _join(ledger, fact)
-                case ContactCancelled() | ContactLapsed() as fact:
+                case ContactCancelled() | ContactLapsed() | ContactMerged() as fact:
                     _end(ledger, fact)
                 case ContactResolved() as fact:
                     ordered += self._resolved(ledger, fact)
@@ -371,7 +372,7 @@ def _text_id(fact: WaitExpected | CustomerNotice) -> str:
     return ids.automatic_text_id(texts_of.KIND_NOTICE, fact.contact_id, fact.cause, str(fact.notice))
 
 
-def _end(ledger: Ledger, fact: ContactCancelled | ContactLapsed) -> None:
+def _end(ledger: Ledger, fact: ContactCancelled | ContactLapsed | ContactMerged) -> None:
     row = ledger.contacts.get(fact.contact_id)
     if row is not None:
         ledger.change_contact({**row, "resolved_ms": fact.at_ms})

@@ -99,7 +99,12 @@ class Receiver:
         is not on the log.
         """
         record = encode_record(
-            CustomerLeft(pool=account.pool, contact_id=contact_id, declines_callback=declines_callback),
+            CustomerLeft(
+                pool=account.pool,
+                contact_id=contact_id,
+                declines_callback=declines_callback,
+                correlation_id=correlation_id,
+            ),
             key=account.pool,
             event_id=ids.new_id("left"),
             source=SOURCE,
@@ -141,6 +146,7 @@ class Receiver:
                 any_of=found.any_of,
                 preferred_agent=wishes.preferred_agent,
                 callback=wishes.callback,
+                correlation_id=correlation_id,
             )
             records.append(
                 encode_record(

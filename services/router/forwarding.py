@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from libs.common.events.codec import encode_record
-from libs.common.events.inputs import AnyHandover, HandoversAppended
+from libs.common.events.inputs import AnyHandover, CustomerLeft, ForwardedContactEnded, HandoversAppended
 from libs.common.log.batch import record_bytes
 from libs.common.log.port import NewRecord
 from libs.common.log.streams import partition_of
@@ -79,6 +79,15 @@ class Forwarder:
         yield from by_partition.items()
 
 
+def _correlation_id(handover: AnyHandover) -> str:
+    """That of the request by which the customer's message came in, so that it runs through whatever other pools make of it."""
+    if isinstance(handover, ForwardedContactEnded):
+        return ""  # That the contact is over there is no answer to anybody's request.
+    if isinstance(handover, CustomerLeft):
+        return handover.correlation_id
+    return "" if handover.letter is None else handover.letter.correlation_id
+
+
 def handover_record(handover_id: str, handover: AnyHandover, now_ms: int) -> NewRecord:
     """The input that the other pool gets: the same id whoever appends it, and however often."""
     return encode_record(
@@ -87,5 +96,5 @@ def handover_record(handover_id: str, handover: AnyHandover, now_ms: int) -> New
         event_id=f"{handover_id}>{handover.pool}",
         source=SOURCE,
         time_ms=now_ms,
-        correlation_id="",
+        correlation_id=_correlation_id(handover),
     )

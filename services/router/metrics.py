@@ -21,6 +21,7 @@ from libs.common.events.routing import (
     ContactChanged,
     ContactForwarded,
     ContactLapsed,
+    ContactMerged,
     ContactMoved,
     ContactQueued,
     ContactRequeued,
@@ -87,6 +88,7 @@ class PartitionMetrics:
             CallbackMissed: self._callback_missed,
             CallbackWithdrawn: self._callback_withdrawn,
             ContactForwarded: self._forwarded,
+            ContactMerged: self._merged,
             CustomerNotice: self._notified,
             QueueDrained: self._drained,
             DrainLifted: self._lifted,
@@ -247,6 +249,11 @@ class PartitionMetrics:
         known = self._contacts.pop(fact.contact_id)
         self._overflowed(known, "pool")
         self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
+
+    def _merged(self, fact: ContactMerged) -> None:
+        known = self._contacts.pop(fact.contact_id)
+        self._waiting.get((known.pool, known.queue), {}).pop(fact.contact_id, None)
+        self._count_callback(known, "merged")
 
     def _notified(self, fact: CustomerNotice) -> None:
         if fact.cause == CAUSE_OVERFLOW and not fact.ends:

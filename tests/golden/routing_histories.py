@@ -373,6 +373,35 @@ def called_back() -> list[Timed]:
     ]
 
 
+def one_call() -> list[Timed]:
+    """Calls that joined what was open already are taken back by their own ids; two contacts of one number become one call."""
+    luca, rosa = "tel:+393331234567", "tel:+393337654321"
+    orders = a_queue("orders", overflow=(Overflow(when="waited", at_least=30_000, to="callback"),))
+    later = CallbackWish(handle=luca, not_before_ms=START_MS + 60_000)
+
+    def decline(contact_id: str) -> CustomerLeft:
+        return CustomerLeft(pool=POOL, contact_id=contact_id, declines_callback=True)
+
+    def write(number: int, contact_id: str, wish: CallbackWish | None = None, **message: Any) -> AnyInput:
+        return a_contact_received(number, contact_id=contact_id, message=a_message(number, **message), callback=wish)
+
+    return [
+        (0, a_configure_pool(queues=(orders,), agents=(an_agent("anna"),))),
+        (10, write(1, "con_a")),
+        (20, write(1, "con_b", later, provider_id="again")),
+        (30, decline("con_b")),
+        (40, write(2, "con_c", later)),
+        (50, write(3, "con_d", later)),
+        (60, decline("con_d")),
+        (1_000, write(4, "con_e", handle=rosa, account="sms", channel="sms", thread_id="thr_e")),
+        (2_000, write(5, "con_f", handle=rosa, account="whatsapp", channel="whatsapp", thread_id="thr_f")),
+        (31_000, a_time_advanced(START_MS + 31_000)),
+        (32_000, a_time_advanced(START_MS + 32_000)),
+        (33_000, decline("con_f")),
+        (34_000, _presence("anna", "available", "cmd_1")),
+    ]
+
+
 def between_pools() -> list[Timed]:
     """A contact goes to another pool, its customer writes and leaves there; one comes from another pool and is over here."""
     orders = a_queue(
@@ -437,6 +466,7 @@ HISTORIES: Final[dict[str, Callable[[], list[Timed]]]] = {
         a_queue_runs_empty,
         called_back,
         between_pools,
+        one_call,
     )
 }
 

@@ -50,6 +50,8 @@ def test_the_histories_have_facts_of_every_kind() -> None:
         "CallbackScheduled",
         "CallbackDue",
         "CallbackMissed",
+        "CallbackWithdrawn",
+        "ContactMerged",
         "CustomerNotice",
         "ContactForwarded",
         "MessageForwarded",

@@ -20,6 +20,7 @@ from libs.common.events.routing import (
     ContactFlagged,
     ContactForwarded,
     ContactLapsed,
+    ContactMerged,
     ContactMoved,
     ContactRelaxed,
     ContactRequeued,
@@ -318,6 +319,19 @@ def _called_back(state: PoolState, contact: Contact, rule: Overflow, now_ms: int
             when=rule.when,
             at_least=rule.at_least,
             notice=contact.notices + 1,
+        )
+    joinable = {"queued", "offered", "scheduled", "active", "held"}
+    called = [
+        c for c in state.contacts.values() if c.callback and c.callback.handle == contact.handle and c.state in joinable
+    ]
+    if called:
+        into = min(called, key=lambda one: one.id)
+        return ContactMerged(
+            pool=state.pool,
+            at_ms=now_ms,
+            contact_id=contact.id,
+            into_contact_id=into.id,
+            due_ms=min(contact.due_ms, into.due_ms),
         )
     return CallbackScheduled(
         pool=state.pool,

@@ -789,6 +789,12 @@ class PoolHistory(RuleBasedStateMachine):
         assert list(snapshot_chunks(source, 10_000)) == before
 
     @invariant()
+    def every_number_is_called_once(self) -> None:
+        joinable = {"queued", "offered", "scheduled", "active", "held"}
+        called = [c.callback.handle for c in self.state.contacts.values() if c.callback and c.state in joinable]
+        assert len(called) == len(set(called))
+
+    @invariant()
     def nobody_has_two(self) -> None:
         held: dict[str, str] = {}
         for fact in self.facts[-20:]:

@@ -24,6 +24,7 @@ from libs.common.events.routing import (
     ContactForwarded,
     ContactHeld,
     ContactLapsed,
+    ContactMerged,
     ContactMoved,
     ContactQueued,
     ContactRequeued,
@@ -52,6 +53,8 @@ from libs.common.log.fence import Fence
 from libs.common.log.port import Record
 from services.router.origin import is_writer_started
 
+_DONE = {"over", "elsewhere", "wrap-up", "abandoned"}
+
 
 class HistoryBrokenError(AssertionError):
     """Something stands in the history that must not."""
@@ -74,6 +77,7 @@ class Contact:
     resumable_until_ms: int = 0
     not_before_ms: int = 0
     attempts: int = 0
+    number: str | None = None
     barred: dict[str, int] = field(default_factory=dict)
 
 
@@ -285,6 +289,9 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
         )
         contact.place, contact.agent, contact.frees_room = "scheduled", None, False
         contact.channel, contact.not_before_ms, contact.attempts = fact.channel, fact.not_before_ms, 0
+        contact.number = fact.handle
+        called = [one for one in pool.contacts.values() if one.number == fact.handle and one.place not in _DONE]
+        require(called == [contact], f"{len(called)} contacts are called at the number of {fact.contact_id}")
     elif isinstance(fact, CallbackMissed):
         contact = _expect(pool, fact.contact_id, {"active", "held"}, fact.agent_id)
         require(fact.attempts == contact.attempts + 1, f"contact {fact.contact_id} is missed {fact.attempts} times")
@@ -298,7 +305,13 @@ def _handle(pool: PoolHistory, fact: PoolFact) -> None:
     elif isinstance(fact, CallbackWithdrawn):
         contact = _expect(pool, fact.contact_id, {"waiting", "scheduled"})
         require(contact.not_before_ms > 0, f"contact {fact.contact_id} was never to be called back")
-        contact.place, contact.channel = "waiting", fact.channel
+        contact.place, contact.channel, contact.number = "waiting", fact.channel, None
+    elif isinstance(fact, ContactMerged):
+        contact = _expect(pool, fact.contact_id, {"waiting"})
+        into = _expect(pool, fact.into_contact_id, {"waiting", "offered", "scheduled", "active", "held"})
+        require(into.number is not None, f"contact {fact.contact_id} is merged into what is no callback")
+        require(into is not contact, f"contact {fact.contact_id} is merged into itself")
+        contact.place = "over"
     else:
         _treat(pool, fact)
 

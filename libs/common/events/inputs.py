@@ -30,7 +30,8 @@ class ContactReceived(Input, frozen=True, kw_only=True, tag="centralino.contact.
 
     `skills` are minimum levels (1 to 5) that the classification or the integration asks for, on top of the queue's own; besides, where
     `any_of` is not empty, all of at least one of these. `preferred_agent`: who is to be offered it first, if he can be.
-    `callback`: the customer does not wait for an answer here, but for a call.
+    `callback`: the customer does not wait for an answer here, but for a call. `correlation_id`: as in the record's
+    headers, that of the request which brought the message; it goes with the contact where that goes.
     """
 
     message: Message
@@ -42,6 +43,7 @@ class ContactReceived(Input, frozen=True, kw_only=True, tag="centralino.contact.
     any_of: tuple[dict[str, int], ...] = ()
     preferred_agent: str | None = None
     callback: CallbackWish | None = None
+    correlation_id: str = ""
 
 
 class Command(Input, frozen=True, kw_only=True):
@@ -213,10 +215,12 @@ class AddNote(Command, frozen=True, kw_only=True, tag="centralino.contact.add-no
 class CustomerLeft(Input, frozen=True, kw_only=True, tag="centralino.contact.customer-left.v1"):
     """The customer did not wait for an answer: hung up, closed the chat. It changes nothing for a contact that an agent has, nor for one
     whose customer is to be called back, unless the customer wants no call any more (`declines_callback`).
+    `correlation_id` as in `ContactReceived`.
     """
 
     contact_id: str
     declines_callback: bool = False
+    correlation_id: str = ""
 
 
 class ContactHandedOver(Input, frozen=True, kw_only=True, tag="centralino.contact.handed-over.v1"):

@@ -36,7 +36,10 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What of a message goes with its contact into another pool: what readers of facts want to know, and nothing of what it says."""
+    """What of a message goes with its contact into another pool: what readers of facts want to know, and nothing of what it says.
+
+    `correlation_id`: that of the request by which the message came in, empty: not known.
+    """
 
     message_id: str
     account: str
@@ -47,6 +50,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     email_message_id: str | None = None
     email_references: tuple[str, ...] = ()
     automatic: bool = False
+    correlation_id: str = ""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -102,11 +102,14 @@ async def find_contact(connection: AsyncConnection, contact_id: str) -> ContactA
 async def list_messages(
     connection: AsyncConnection, contact_id: str, *, after: Sequence[Any] | None, limit: int
 ) -> list[MessageRow]:
-    """A contact's messages, oldest first, one more than `limit`. `after`: time and entry of the last one seen."""
+    """A contact's messages, and those of contacts that were merged into it, oldest first, one more than `limit`. `after`: time and entry of
+    the last one seen.
+    """
     columns = tables.messages.c
+    merged = sa.select(tables.contacts.c.contact_id).where(tables.contacts.c.merged_into == contact_id)
     query = (
         sa.select(tables.messages)
-        .where(columns.contact_id == contact_id)
+        .where(sa.or_(columns.contact_id == contact_id, columns.contact_id.in_(merged)))
         .order_by(columns.at_ms, columns.entry_id)
         .limit(limit + 1)
     )

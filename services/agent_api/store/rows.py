@@ -99,6 +99,8 @@ class ContactRow:
     callback: dict[str, Any] | None = None
     # Whether it became one before anybody had answered: the customer waited for a call.
     called_back: bool = False
+    # The contact whose call serves this one, too.
+    merged_into: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

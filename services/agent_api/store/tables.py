@@ -188,6 +188,7 @@ contacts = sa.Table(
     _json("flag", optional=True),
     _json("callback", optional=True),
     _flag("called_back"),
+    _id("merged_into", optional=True),
     sa.Index("agent_contacts_order", "received_ms", "contact_id"),
     sa.Index("agent_contacts_pool", "pool", "state", "queue"),
     sa.Index("agent_contacts_agent", "agent_id", "state"),
@@ -196,6 +197,7 @@ contacts = sa.Table(
     sa.Index("agent_contacts_answered", "pool", "queue", "answered_ms"),
     sa.Index("agent_contacts_received", "pool", "received_ms"),
     sa.Index("agent_contacts_consults", "consults"),
+    sa.Index("agent_contacts_merged", "merged_into"),
 )
 
 offers = sa.Table(

@@ -27,6 +27,7 @@ from libs.common.events.routing import (
     ContactForwarded,
     ContactHeld,
     ContactLapsed,
+    ContactMerged,
     ContactMoved,
     ContactQueued,
     ContactRelaxed,
@@ -58,7 +59,7 @@ from libs.common.events.routing import (
     WrapUpExtended,
     WrapUpStarted,
 )
-from services.router.core.apply_callbacks import fold_due, fold_miss, fold_schedule, fold_withdraw
+from services.router.core.apply_callbacks import fold_due, fold_merge, fold_miss, fold_schedule, fold_withdraw
 from services.router.core.apply_contacts import (
     fold_abandon,
     fold_cancel,
@@ -147,6 +148,7 @@ _FOLDS: Final[dict[type, Callable[[PoolState, Any], None]]] = {
     CallbackDue: fold_due,
     CallbackMissed: fold_miss,
     CallbackWithdrawn: fold_withdraw,
+    ContactMerged: fold_merge,
     ContactMoved: fold_move,
     CustomerNotice: fold_notice,
     QueuePaced: fold_paced,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from libs.common.events.routing import CallbackDue, CallbackMissed, CallbackScheduled, CallbackWithdrawn
+from libs.common.events.routing import CallbackDue, CallbackMissed, CallbackScheduled, CallbackWithdrawn, ContactMerged
 from services.router.core.apply_contacts import waiting_again
+from services.router.core.apply_forwarding import end_contact
 from services.router.core.apply_shared import contact_of, rearrange, release
 from services.router.core.entities import Callback
 from services.router.core.model import PoolState
-from services.router.core.transitions import ContactState, IllegalFactError
+from services.router.core.transitions import JOINABLE, ContactState, IllegalFactError
 
 
 def fold_schedule(state: PoolState, fact: CallbackScheduled) -> None:
@@ -67,3 +68,18 @@ def fold_withdraw(state: PoolState, fact: CallbackWithdrawn) -> None:
     )
     rearrange(state, contact, after)
     state.requests.forget(contact.id)
+
+
+def fold_merge(state: PoolState, fact: ContactMerged) -> None:
+    """The contact leaves the pool; the one whose customer is called takes its place where that is the better one, and what asked for it."""
+    contact = contact_of(state, fact, None)
+    into = state.contacts.get(fact.into_contact_id)
+    if into is None or into.callback is None or into.state not in JOINABLE or into.id == contact.id:
+        raise IllegalFactError(f"contact {contact.id} is merged into {fact.into_contact_id}, which is not called back")
+    requests = (*state.requests.of(contact.id), contact.id)
+    end_contact(state, contact, fact.at_ms)
+    for request in requests:
+        # What was written for the one is not lost when no call is wanted any more for the other.
+        state.requests.add(into, request, channel=contact.channel)
+    if into.due_ms != fact.due_ms:
+        rearrange(state, into, replace(into, due_ms=fact.due_ms))

@@ -42,6 +42,7 @@ def letter_of(fact: ContactQueued) -> Letter | None:
         email_message_id=fact.email_message_id,
         email_references=fact.email_references,
         automatic=fact.automatic,
+        correlation_id=fact.correlation_id,
     )
 
 
@@ -75,7 +76,14 @@ def fold_forward_message(state: PoolState, fact: MessageForwarded) -> None:
 
 def fold_forward_leaving(state: PoolState, fact: LeavingForwarded) -> None:
     """That its customer left follows a contact."""
-    state.outbox[f"left:{fact.contact_id}"] = CustomerLeft(pool=fact.to_pool, contact_id=fact.contact_id)
+    # Who left may want no call afterwards: neither is to stand for the other while both wait to be told.
+    key = f"declined:{fact.contact_id}" if fact.declines_callback else f"left:{fact.contact_id}"
+    state.outbox[key] = CustomerLeft(
+        pool=fact.to_pool,
+        contact_id=fact.contact_id,
+        declines_callback=fact.declines_callback,
+        correlation_id=fact.correlation_id,
+    )
 
 
 def fold_forward_end(state: PoolState, fact: ForwardEnded) -> None:

@@ -2,7 +2,8 @@
 
 Such a contact keeps its place as if it had waited. Until the time that was asked for it is scheduled and offered to nobody; then it waits
 like any other, within its queue's hours alone, as work on the telephone: its agent calls the number, and resolves it or says that nobody
-answered. A number has one callback at a time; whoever writes or calls from it joins that. Called by the `decide` modules and by `overflow`.
+answered. A number has one callback at a time; whoever writes or calls from it joins that, and so does a contact that overflows to a call.
+Called by the `decide` modules and by `overflow`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from libs.common.events.inputs import ContactReceived
 from libs.common.events.pool import CallbackConfiguration
 from libs.common.events.routing import (
     CallbackScheduled,
+    ContactMerged,
     CustomerNotice,
     PoolFact,
 )
@@ -48,11 +50,10 @@ def schedule_callback(
 ) -> CallbackScheduled | None:
     """The fact that this contact, which waits or is in hand, is to be called back: at `handle`, else at the number that it came from.
 
-    None where no number is known, or another contact is to be called back there already (which does not matter to an overflow: the contact
-    was there before).
+    None where no number is known, or another contact is to be called back there already.
     """
     number = policies.number_of(contact, handle)
-    if number is None or (cause != CAUSE_OVERFLOW and _is_taken(state, number, contact.id)):
+    if number is None or state.index.callbacks.find(number) not in (None, contact.id):
         return None
     return CallbackScheduled(
         pool=state.pool,
@@ -69,8 +70,14 @@ def schedule_callback(
     )
 
 
-def _is_taken(state: PoolState, number: str, contact_id: str) -> bool:
-    return state.index.callbacks.find(number) not in (None, contact_id)
+def merge_callback(state: PoolState, contact: Contact, now_ms: int) -> ContactMerged | None:
+    """The fact that a waiting contact whose customer was to be called is served by the call for another one; None where there is none."""
+    number = policies.number_of(contact)
+    into_id = None if number is None else state.index.callbacks.find(number)
+    if into_id in (None, contact.id):
+        return None
+    due_ms = min(contact.due_ms, state.contacts[into_id].due_ms)
+    return ContactMerged(pool=state.pool, at_ms=now_ms, contact_id=contact.id, into_contact_id=into_id, due_ms=due_ms)
 
 
 def callback_notice(state: PoolState, contact_id: str, queue: str, now_ms: int, notices: int = 0) -> list[PoolFact]:

@@ -161,6 +161,7 @@ def _queued(
         asked=policies.bounded_levels(event.skills),
         asked_any_of=event.any_of,
         passed=event.passed,
+        correlation_id=letter.correlation_id if state.index.terms.forwards else "",
         notices=event.notices if isinstance(event, ContactHandedOver) else 0,
     )
 
@@ -177,7 +178,7 @@ def forward_message(state: PoolState, event: ContactReceived, forwarding: Forwar
         channel=message.channel,
         handle=message.handle,
         received_ms=policies.received_ms(message, now_ms),
-        letter=_letter(message),
+        letter=_letter(message, event.correlation_id),
         skills=event.skills,
         any_of=event.any_of,
         priority=event.priority,
@@ -208,7 +209,7 @@ def _forward(
     )
 
 
-def _letter(message: Message) -> Letter:
+def _letter(message: Message, correlation_id: str) -> Letter:
     return Letter(
         message_id=message.id,
         account=message.account,
@@ -219,6 +220,7 @@ def _letter(message: Message) -> Letter:
         email_message_id=message.email_message_id,
         email_references=message.email_references[-limits.EMAIL_REFERENCES_MAX :],
         automatic=message.automatic,
+        correlation_id=correlation_id,
     )
 
 
@@ -228,7 +230,16 @@ def forward_leaving(state: PoolState, event: CustomerLeft, now_ms: int) -> list[
     if thread_id is None:
         return None
     to_pool = state.forwarded[thread_id].to_pool
-    return [LeavingForwarded(pool=state.pool, at_ms=now_ms, contact_id=event.contact_id, to_pool=to_pool)]
+    return [
+        LeavingForwarded(
+            pool=state.pool,
+            at_ms=now_ms,
+            contact_id=event.contact_id,
+            to_pool=to_pool,
+            declines_callback=event.declines_callback,
+            correlation_id=event.correlation_id,
+        )
+    ]
 
 
 def end_forwarded(state: PoolState, event: ForwardedContactEnded, now_ms: int) -> list[PoolFact]:

@@ -184,6 +184,7 @@ def _open(
         overflow=arrival_overflow(state, queue, message.channel, now_ms, handle=message.handle),
         asked=policies.bounded_levels(event.skills) if event.skills else {},
         asked_any_of=event.any_of,
+        correlation_id=event.correlation_id if state.index.terms.forwards else "",
     )
 
 

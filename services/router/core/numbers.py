@@ -6,7 +6,7 @@ from services.router.core.entities import Contact
 
 
 class Numbers:
-    """`contacts`: number -> the contacts; no empty entries. There is more than one only where they were open before they were callbacks."""
+    """`contacts`: number -> the contacts; no empty entries. There is more than one only in what old facts say."""
 
     __slots__ = ("contacts",)
 

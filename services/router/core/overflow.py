@@ -18,7 +18,7 @@ from libs.common.events.pool import Overflow, QueueConfiguration
 from libs.common.events.routing import ContactCancelled, ContactForwarded, ContactMoved, CustomerNotice, PoolFact
 from services.router.core import policies
 from services.router.core.calendars import is_open_at
-from services.router.core.callbacks import CAUSE_CALLBACK, schedule_callback, settings_of
+from services.router.core.callbacks import CAUSE_CALLBACK, merge_callback, schedule_callback, settings_of
 from services.router.core.entities import Contact
 from services.router.core.expectation import expected_wait_ms
 from services.router.core.model import PoolState
@@ -109,6 +109,9 @@ def _called_back(state: PoolState, contact: Contact, rule: Overflow, now_ms: int
             at_least=rule.at_least,
             notice=contact.notices + 1,
         )
+    merged = merge_callback(state, contact, now_ms)
+    if merged is not None:
+        return merged
     scheduled = schedule_callback(state, contact, now_ms, cause=CAUSE_OVERFLOW)
     assert scheduled is not None, "a rule to a callback is for who has a number"
     return scheduled

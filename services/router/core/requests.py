@@ -14,8 +14,8 @@ from services.router.core.entities import Contact
 
 
 class Joined(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The requests that joined one contact, the newest last. `channel`: what the contact was work on before it became a callback by them;
-    empty: it was one before.
+    """The requests that joined one contact, the newest last. `channel`: what the contact was work on before it was a callback by them, or
+    what a contact was that was merged into this one; empty: it is about the call alone.
     """
 
     ids: tuple[str, ...]
@@ -41,8 +41,8 @@ class Requests:
         self.by_contact[contact_id] = requests
         self._contacts.update(dict.fromkeys(requests.ids, contact_id))
 
-    def add(self, contact: Contact, request: str) -> None:
-        """A request joins this contact, which is as it was before that."""
+    def add(self, contact: Contact, request: str, channel: str = "") -> None:
+        """A request joins this contact, which is as it was before that. `channel`: the contact is about what came on that, too."""
         if request == contact.id:
             return
         elsewhere = self._contacts.get(request)
@@ -51,6 +51,7 @@ class Requests:
         before = self.by_contact.get(contact.id)
         if before is None:
             before = Joined((), contact.channel if contact.callback is None else "")
+        before = Joined(before.ids, before.channel or channel)
         while len(before.ids) >= limits.REQUESTS_PER_CONTACT_MAX:
             self._contacts.pop(before.ids[0])
             before = Joined(before.ids[1:], before.channel)
@@ -66,6 +67,11 @@ class Requests:
     def find(self, request: str) -> str | None:
         """The contact that this request joined."""
         return self._contacts.get(request)
+
+    def of(self, contact_id: str) -> tuple[str, ...]:
+        """The requests that joined a contact."""
+        joined = self.by_contact.get(contact_id)
+        return () if joined is None else joined.ids
 
     def channel_before(self, contact_id: str) -> str:
         """What the contact was work on before its first request; empty: it was a callback already, or none joined it."""

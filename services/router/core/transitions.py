@@ -2,11 +2,11 @@
 
     queued -> offered -> active -> (held) -> wrap_up -> resolved, or cancelled
     queued -> abandoned -> queued, or lapsed; queued -> forwarded
-    queued, active or held -> scheduled (to be called back) -> queued
+    queued, active or held -> scheduled (to be called back) -> queued; queued -> merged (into a callback)
 
-A contact that the pool does not hold has the state None; one that is resolved, cancelled, lapsed or forwarded leaves the pool. What the
-table does not name is illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes anything; the
-`decide` modules never produce a fact that would be refused.
+A contact that the pool does not hold has the state None; one that is resolved, cancelled, lapsed, forwarded or merged leaves the pool.
+What the table does not name is illegal: it raises IllegalFactError and leaves the state as it was. `apply` asks here before it changes
+anything; the `decide` modules never produce a fact that would be refused.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from libs.common.events.routing import (
     ContactForwarded,
     ContactHeld,
     ContactLapsed,
+    ContactMerged,
     ContactMoved,
     ContactQueued,
     ContactRelaxed,
@@ -65,6 +66,7 @@ class ContactState(StrEnum):
     LAPSED = "lapsed"
     SCHEDULED = "scheduled"
     FORWARDED = "forwarded"
+    MERGED = "merged"
 
 
 class IllegalFactError(Exception):
@@ -91,6 +93,7 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
         ContactAbandoned: _S.ABANDONED,
         CallbackScheduled: _S.SCHEDULED,
         CallbackWithdrawn: _S.QUEUED,
+        ContactMerged: _S.MERGED,
     },
     _S.SCHEDULED: {
         MessageJoined: _S.SCHEDULED,
@@ -145,6 +148,7 @@ TABLE: Final[Mapping[ContactState | None, Mapping[type[Fact], ContactState]]] = 
     _S.ABANDONED: {ContactReturned: _S.QUEUED, ContactLapsed: _S.LAPSED},
     _S.LAPSED: {},
     _S.FORWARDED: {},
+    _S.MERGED: {},
 }
 
 # A message on the thread of a contact in one of these states belongs to it. Once the agent has called a contact done, a further
@@ -155,7 +159,7 @@ JOINABLE: Final = frozenset({_S.QUEUED, _S.OFFERED, _S.ACTIVE, _S.HELD, _S.SCHED
 WITH_AGENT: Final = frozenset({_S.OFFERED, _S.ACTIVE, _S.HELD, _S.WRAP_UP})
 
 # These have left the pool.
-OVER: Final = frozenset({_S.RESOLVED, _S.CANCELLED, _S.LAPSED, _S.FORWARDED})
+OVER: Final = frozenset({_S.RESOLVED, _S.CANCELLED, _S.LAPSED, _S.FORWARDED, _S.MERGED})
 
 
 def next_state(state: ContactState | None, fact: type[Fact], contact_id: str) -> ContactState:

@@ -18,6 +18,7 @@ from libs.common.events.routing import (
     ContactCancelled,
     ContactForwarded,
     ContactHeld,
+    ContactMerged,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
@@ -212,8 +213,8 @@ class Journal:
             # It was no wish of a customer's that anybody failed to answer: a mistake, or spam.
             del self.visits[fact.contact_id]
 
-    def _forward(self, fact: ContactForwarded) -> None:
-        """Another pool's contact now."""
+    def _forward(self, fact: ContactForwarded | ContactMerged) -> None:
+        """Another pool's contact now, or part of one that is counted."""
         self.visits.pop(fact.contact_id, None)
 
     def _resolve(self, fact: ContactResolved) -> None:
@@ -285,6 +286,7 @@ _FOLDS: Final[dict[type, Callable[[Journal, Any], None]]] = {
     ContactReturned: Journal._return,
     ContactCancelled: Journal._cancel,
     ContactForwarded: Journal._forward,
+    ContactMerged: Journal._forward,
     ContactResolved: Journal._resolve,
     PresenceChanged: Journal._change_presence,
     PoolConfigured: Journal._configure,

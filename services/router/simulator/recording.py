@@ -22,6 +22,7 @@ from libs.common.events.routing import (
     ContactAssigned,
     ContactCancelled,
     ContactHeld,
+    ContactMerged,
     ContactQueued,
     ContactRequeued,
     ContactResolved,
@@ -160,6 +161,10 @@ class Recording:
         if fact.by != ROUTER or fact.reason != CAUSE_OVERFLOW:  # Under other rules it might not have come to its end.
             self.lives.pop(fact.contact_id, None)
 
+    def _merged(self, fact: ContactMerged) -> None:
+        """How long it would have taken by itself, nobody knows."""
+        self.lives.pop(fact.contact_id, None)
+
     def _assigned(self, fact: ContactAssigned) -> None:
         if fact.offer_id is not None:
             self._answered(fact.offer_id, fact.at_ms)
@@ -242,6 +247,7 @@ _TAKES: Final[dict[type, Callable[[Recording, Any], None]]] = {
     CallbackScheduled: Recording._requeued,
     CallbackMissed: Recording._requeued,
     ContactCancelled: Recording._cancelled,
+    ContactMerged: Recording._merged,
     ContactAssigned: Recording._assigned,
     ContactHeld: Recording._held,
     ContactUnheld: Recording._unheld,

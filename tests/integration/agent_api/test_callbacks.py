@@ -6,7 +6,7 @@ from typing import Any
 
 from libs.common.clock import rfc3339
 from libs.common.events.inputs import AnyInput, CallbackWish, CustomerLeft
-from libs.common.events.pool import CallbackConfiguration
+from libs.common.events.pool import CallbackConfiguration, Overflow
 from libs.common.http.auth import Role
 from libs.common.testing.builders import a_contact_received, a_message, a_queue, an_agent
 from tests.integration.agent_api.test_handling import active, come, desk, posted, timeline
@@ -141,6 +141,29 @@ async def test_a_call_that_is_not_wanted_any_more_is_declined_by_the_id_of_its_r
     shown = await anna.get(f"/v1/contacts/{contact_id}")
     assert (shown["state"], shown["callback"], shown["channel"]) == ("offered", None, "email")
     assert "callback.withdrawn" in [entry["type"] for entry in await timeline(anna, contact_id)]
+
+
+async def test_the_agent_sees_both_contacts_that_one_call_serves(desk: Api) -> None:
+    # given two contacts of one number, and a queue whose customers are called after a minute
+    rule = Overflow(when="waited", at_least=60_000, to="callback")
+    queue = a_queue("orders", overflow=(rule,))
+    await desk.router.tell(a_pool_configured(version="v2", queues=(queue,), agents=(an_agent("anna"),)))
+    for number, channel in ((1, "sms"), (2, "whatsapp")):
+        message = a_message(number, handle=LUCA, channel=channel, account=channel, text=f"Domanda {number}")
+        await give(desk, a_contact_received(number, contact_id=f"con_{number}", message=message))
+    # when both have waited for so long
+    await pass_time(desk, 61_000)
+    anna = await come(desk, "anna")
+    # then one contact is offered, which shows what was said in both
+    [offer] = (await anna.get("/v1/me/work"))["offers"]
+    called = offer["contact"]["id"]
+    messages = (await anna.get(f"/v1/contacts/{called}/messages"))["items"]
+    assert sorted(message["text"] for message in messages) == ["Domanda 1", "Domanda 2"]
+    assert "callback.joined" in [entry["type"] for entry in await timeline(anna, called)]
+    [other] = {"con_1", "con_2"} - {called}
+    shown = await anna.get(f"/v1/contacts/{other}")
+    assert (shown["state"], shown["light"], shown["merged_into"]) == ("merged", "green", called)
+    assert [item["id"] for item in (await anna.get("/v1/contacts", state="merged"))["items"]] == [other]
 
 
 async def test_reports_count_callbacks_apart(desk: Api) -> None:

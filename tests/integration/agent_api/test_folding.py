@@ -74,6 +74,7 @@ def everything() -> list[tuple[str, Any]]:
             (ROUTING_EVENTS, routing.CallbackDue(**PLACE, contact_id=contact_id, cause="time"))
             for contact_id in CONTACTS
         ),
+        (ROUTING_EVENTS, routing.ContactMerged(**PLACE, contact_id=one, into_contact_id=two, due_ms=9)),
         *(
             (
                 ROUTING_EVENTS,

@@ -59,10 +59,13 @@ async def test_the_same_callback_again_says_so(ingest: Ingest) -> None:
 async def test_a_customer_may_want_no_call_any_more(ingest: Ingest) -> None:
     hint = (await post(ingest)).json()["contact_hint"]
     path = f"/v1/callbacks/{hint}"
-    answer = await ingest.client.delete(path, params={"account": "api"}, headers=ingest.token())
+    headers = {**ingest.token(), "X-Correlation-Id": "decline-1"}
+    answer = await ingest.client.delete(path, params={"account": "api"}, headers=headers)
     assert answer.status_code == 202, answer.text
-    _, declined = await ingest.received()
-    assert declined == CustomerLeft(pool="sales", contact_id=hint, declines_callback=True)
+    asked, declined = await ingest.received()
+    assert declined == CustomerLeft(pool="sales", contact_id=hint, declines_callback=True, correlation_id="decline-1")
+    # and what was asked for knows its own request, too
+    assert asked.correlation_id.startswith("cor_")
     unknown = await ingest.client.delete(path, params={"account": "nothing"}, headers=ingest.token())
     assert unknown.status_code == 404
 

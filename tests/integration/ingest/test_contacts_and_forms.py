@@ -55,10 +55,11 @@ async def test_an_integration_tells_that_a_customer_did_not_wait(ingest: Ingest)
     hint = (await post(ingest)).json()["contact_hint"]
     path = f"/v1/contacts/{hint}/left"
     # when its customer leaves
-    assert (await ingest.client.post(path, json={"account": "api"}, headers=ingest.token())).status_code == 202
+    headers = {**ingest.token(), "X-Correlation-Id": "left-1"}
+    assert (await ingest.client.post(path, json={"account": "api"}, headers=headers)).status_code == 202
     # then the router is told, in the account's pool, after the contact
     _, left = await ingest.received()
-    assert left == CustomerLeft(pool="sales", contact_id=hint)
+    assert left == CustomerLeft(pool="sales", contact_id=hint, correlation_id="left-1")
     # and only integrations tell it, of accounts that there are
     assert (await ingest.client.post(path, json={"account": "api"})).status_code == 401
     answer = await ingest.client.post(path, json={"account": "none"}, headers=ingest.token())

@@ -22,6 +22,7 @@ from libs.common.events.routing import (
     CallbackScheduled,
     CallbackWithdrawn,
     ContactCancelled,
+    ContactMerged,
     ContactQueued,
     CustomerNotice,
     MessageJoined,
@@ -406,6 +407,69 @@ def test_an_overflow_at_arrival_passes_over_the_callback_for_who_has_no_number()
     assert kinds(pool.receive(1)) == ["ContactQueued"]
     assert kinds(pool.receive(3, message_handle=LUCA)) == ["ContactQueued", "CallbackScheduled", "CallbackDue"]
     assert kinds(pool.receive(2, message_handle="mailto:a@example.com")) == ["ContactQueued", "CustomerNotice"]
+
+
+def a_pool_that_overflows_to_calls(**fields: Any) -> Pool:
+    """Two contacts of one number wait, on different threads, and overflow to a call one after the other; the facts of the second."""
+    rules = (Overflow(when="waited", at_least=MINUTE_MS, to="callback"),)
+    pool = a_pool("anna", queue=a_queue("orders", overflow=rules, **fields), come=False)
+    pool.receive(1, message_handle=LUCA)
+    pool.at_ms += 1_000
+    pool.receive(2, message_handle=LUCA, message_channel="sms", message_thread_id="thr_sms", priority=5)
+    pool.wait(MINUTE_MS - 1_000)
+    return pool
+
+
+def test_one_call_serves_two_contacts_of_one_number() -> None:
+    # given two contacts of one number, of which the first is to be called back
+    pool = a_pool_that_overflows_to_calls(callback=CallbackConfiguration(texts=TEXTS))
+    assert pool.state.contacts["con_1"].callback is not None
+    due_ms = pool.state.contacts["con_2"].due_ms
+    assert due_ms < pool.state.contacts["con_1"].due_ms
+    # when the second one overflows to a call, too
+    facts = pool.wait(1_000)
+    # then it is told so and is part of the call, which has the better one of the two places
+    assert kinds(facts) == ["CustomerNotice", "ContactMerged"]
+    assert facts[1] == ContactMerged(
+        pool=POOL, at_ms=START_MS + pool.at_ms, contact_id="con_2", into_contact_id="con_1", due_ms=due_ms
+    )
+    assert [contact.due_ms for contact in pool.state.contacts.values()] == [due_ms]
+    # and its customer's next message belongs to the call
+    [joined] = pool.receive(3, message_handle=LUCA, message_thread_id="thr_sms")
+    assert isinstance(joined, MessageJoined)
+    assert joined.contact_id == "con_1"
+    # and an agent is offered one contact
+    assert offered_to(pool.presence("anna")) == {"con_1": "anna"}
+
+
+def test_who_is_being_called_is_not_called_again() -> None:
+    pool = a_pool_that_overflows_to_calls()
+    offers = pool.presence("anna")
+    for offer in [fact for fact in offers if isinstance(fact, OfferMade) and fact.contact_id == "con_1"]:
+        pool.accept("anna", offer.offer_id)
+    pool.presence("anna", "break")
+    assert pool.state.contacts["con_1"].state is ContactState.ACTIVE
+    assert kinds(pool.wait(MINUTE_MS)) == ["ContactMerged"]
+
+
+def test_what_was_merged_is_not_lost_when_no_call_is_wanted_any_more() -> None:
+    pool = a_pool_that_overflows_to_calls()
+    pool.wait(1_000)
+    facts = decline(pool, "con_2")
+    assert kinds(facts) == ["CallbackWithdrawn"]
+    assert pool.state.contacts["con_1"].callback is None
+
+
+def test_a_contact_is_merged_into_none_but_a_callback() -> None:
+    pool = a_pool("anna", come=False)
+    pool.receive(1)
+    pool.receive(2)
+    for into in ("con_1", "con_2", "con_9"):
+        with pytest.raises(IllegalFactError):
+            apply(
+                pool.state,
+                ContactMerged(pool=POOL, at_ms=START_MS, contact_id="con_1", into_contact_id=into, due_ms=START_MS),
+            )
 
 
 def test_a_restart_in_between_forgets_nothing() -> None:

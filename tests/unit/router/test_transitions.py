@@ -130,15 +130,36 @@ def forwarding(pool: Pool) -> Pool:
     return pool
 
 
+def scheduling(pool: Pool) -> Pool:
+    """The contact's customer is to be called back."""
+    pool.receive(1, callback=CallbackWish(handle="tel:+390212345", not_before_ms=START_MS + 60_000))
+    return pool
+
+
+def merging(pool: Pool) -> Pool:
+    """The contact of the pool is served by the call for another one."""
+    rule = Overflow(when="waited", at_least=1_000, to="callback")
+    agents = tuple(an_agent(agent) for agent in ("anna", "bruno", "carla"))
+    pool.configure(queues=(a_queue("orders", skills={"rare": 5}, overflow=(rule,)),), agents=agents)
+    for number in (2, 1):
+        pool.receive(number, message_handle="tel:+390212345")
+        pool.wait(500)
+    pool.wait(500)
+    return pool
+
+
 def a_pool_with(state: ContactState | None) -> Pool:
     """A pool whose contact `con_1` is in that state, with anna where it is with anybody."""
     pool = a_pool("anna", "bruno", "carla", queue=a_queue("orders", wrap_up_ms=30_000))
-    if state is None or state is ContactState.FORWARDED:
-        return pool if state is None else forwarding(pool)
-    if state is ContactState.SCHEDULED:
-        wish = CallbackWish(handle="tel:+390212345", not_before_ms=START_MS + 60_000)
-        pool.receive(1, callback=wish)
+    if state is None:
         return pool
+    made = {
+        ContactState.FORWARDED: forwarding,
+        ContactState.MERGED: merging,
+        ContactState.SCHEDULED: scheduling,
+    }.get(state)
+    if made is not None:
+        return made(pool)
     facts = pool.receive(1)
     if state is ContactState.QUEUED:
         pool.presence("carla", "break")

@@ -11,18 +11,25 @@ from libs.common.clock import VirtualClock
 from libs.common.configuration.models import Configuration, Overflow, Pool, Queue, Rule
 from libs.common.errors import LogUnavailableError
 from libs.common.events.codec import decode_event
-from libs.common.events.inputs import ContactHandedOver, HandoversAppended
-from libs.common.events.routing import ContactForwarded, ContactQueued, HandoversDelivered, InputRefused
+from libs.common.events.inputs import ContactHandedOver, CustomerLeft, HandoversAppended, TimeAdvanced
+from libs.common.events.routing import (
+    ContactAbandoned,
+    ContactForwarded,
+    ContactQueued,
+    HandoversDelivered,
+    InputRefused,
+    MessageJoined,
+)
 from libs.common.log.memory import MemoryLog
 from libs.common.log.port import NewRecord
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, partition_of
-from libs.common.testing.builders import START_MS, a_contact_received
+from libs.common.testing.builders import START_MS, a_contact_received, a_message
 from services.router.core.model import new_state
 from services.router.core.step import step
 from services.router.deliveries import DeposedError
 from services.router.forwarding import Forwarder, handover_record
 from services.router.pools import pool_configuration
-from tests.support.routing import Desk, of_type, read_all, working
+from tests.support.routing import Desk, headers, of_type, read_all, working
 from tests.support.waiting import eventually
 
 PARTITIONS = 2
@@ -33,9 +40,9 @@ OTHER = next(
 )
 
 
-def a_configuration(**target: Any) -> Configuration:
-    """Pool `care`, whose second waiting contact goes to the other pool."""
-    rule = Overflow(when="waiting", at_least=1, to="pool", target=OTHER)
+def a_configuration(when: str = "waiting", at_least: int = 1, **target: Any) -> Configuration:
+    """Pool `care`, whose second waiting contact goes to the other pool, or as it is said."""
+    rule = Overflow(when=when, at_least=at_least, to="pool", target=OTHER)
     return Configuration(
         pools={FIRST: Pool(), OTHER: Pool()},
         queues={
@@ -57,10 +64,10 @@ def log(clock: VirtualClock) -> MemoryLog:
     return MemoryLog(PARTITIONS, clock)
 
 
-def desks(log: MemoryLog, clock: VirtualClock) -> tuple[Desk, Desk]:
+def desks(log: MemoryLog, clock: VirtualClock, configuration: Configuration | None = None) -> tuple[Desk, Desk]:
     """The partitions of the two pools."""
     here, there = (
-        Desk(log, clock, number=partition_of(pool, PARTITIONS), configuration=a_configuration())
+        Desk(log, clock, number=partition_of(pool, PARTITIONS), configuration=configuration or a_configuration())
         for pool in (FIRST, OTHER)
     )
     return here, there
@@ -98,6 +105,39 @@ async def test_a_contact_goes_to_the_other_partition(log: MemoryLog, clock: Virt
     assert sorted(name for fact in delivered for name in fact.ids) == sorted(
         a_contact_received(number).contact_id for number in (2, 3)
     )
+
+
+async def test_the_correlation_id_of_the_request_goes_to_the_other_pool(log: MemoryLog, clock: VirtualClock) -> None:
+    # given a contact that a request brought, in a pool that passes on who has waited for a minute
+    here, there = desks(log, clock, a_configuration("waited", 60_000))
+    request = "req-4711"
+    received = a_contact_received(1, queue="general", correlation_id=request)
+    async with working(here) as worker:
+        await here.decided(worker)
+        await here.give(received, correlation_id=request)
+        await here.decided(worker)
+    # when the router was started anew, the time has passed, the customer writes again and leaves
+    async with working(here) as worker, working(there) as other:
+        await here.decided(worker)
+        clock.advance_ms(60_000)
+        await here.give(TimeAdvanced(pool=FIRST, now_ms=clock.now_ms()), correlation_id="")
+        further = a_contact_received(
+            1, queue="general", message=a_message(1, provider_id="again"), correlation_id="req-4712"
+        )
+        await here.give(further, correlation_id="req-4712")
+        left = CustomerLeft(pool=FIRST, contact_id=received.contact_id, correlation_id="req-4713")
+        await here.give(left, correlation_id="req-4713")
+
+        async def arrived() -> bool:
+            await there.decided(other)
+            return bool(of_type(there.notes.facts, ContactAbandoned))
+
+        await eventually(arrived)
+    # then all that the other pool says of it leads back to the requests
+    said = [(type(decode_event(record)), headers(record)["correlationid"]) for record in await there.admitted()]
+    assert (ContactQueued, request) in said
+    assert (MessageJoined, "req-4712") in said
+    assert (ContactAbandoned, "req-4713") in said
 
 
 @pytest.mark.parametrize("written", [True, False])

@@ -30,6 +30,7 @@ from libs.common.events.routing.waiting import (
     ContactFlagged,
     ContactForwarded,
     ContactLapsed,
+    ContactMerged,
     ContactMoved,
     ContactQueued,
     ContactRelaxed,
@@ -79,6 +80,7 @@ __all__ = [
     "ContactForwarded",
     "ContactHeld",
     "ContactLapsed",
+    "ContactMerged",
     "ContactMoved",
     "ContactQueued",
     "ContactRelaxed",
@@ -127,6 +129,7 @@ PoolFact = (
     | CallbackDue
     | CallbackMissed
     | CallbackWithdrawn
+    | ContactMerged
     | ContactForwarded
     | MessageForwarded
     | LeavingForwarded

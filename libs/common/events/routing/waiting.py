@@ -21,6 +21,7 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     `overflow`: the rule of its queue, counted from 1, by which it goes on at once; 0: it stays. `asked`, `asked_any_of`: what is asked for
     whatever queue it stands in. `passed`: the pools that forwarded it, `notices`: how often its customer was told something
     there. `message_id` and `account` are empty where a forwarded contact's are not known here; readers know them from before.
+    `correlation_id`: that of the request which brought the message, kept where contacts may be forwarded.
     """
 
     contact_id: str
@@ -52,6 +53,7 @@ class ContactQueued(Fact, frozen=True, kw_only=True, tag="centralino.contact.que
     asked_any_of: tuple[dict[str, int], ...] = ()
     passed: tuple[str, ...] = ()
     notices: int = 0
+    correlation_id: str = ""
 
 
 class MessageJoined(Fact, frozen=True, kw_only=True, tag="centralino.message.joined.v1"):
@@ -183,6 +185,16 @@ class CallbackWithdrawn(Fact, frozen=True, kw_only=True, tag="centralino.callbac
     overflowed_ms: int = 0
 
 
+class ContactMerged(Fact, frozen=True, kw_only=True, tag="centralino.contact.merged.v1"):
+    """A waiting contact was to become a callback, and its customer is called for `into_contact_id` already: one call serves both. It is
+    over, and what it was about belongs to that contact, which is due by `due_ms` from now on, the earlier of the two.
+    """
+
+    contact_id: str
+    into_contact_id: str
+    due_ms: int
+
+
 class ContactForwarded(Fact, frozen=True, kw_only=True, tag="centralino.contact.forwarded.v1"):
     """A waiting contact goes to another pool by overflow (`when`, `at_least`: the condition that held), and keeps its id and its place.
     It is none of this pool's any more, and further messages of its thread follow it. The rest as in the input `ContactHandedOver`,
@@ -227,10 +239,14 @@ class MessageForwarded(Fact, frozen=True, kw_only=True, tag="centralino.message.
 
 
 class LeavingForwarded(Fact, frozen=True, kw_only=True, tag="centralino.contact.leaving-forwarded.v1"):
-    """The customer of a contact that was forwarded to `to_pool` did not wait for an answer; that pool is told."""
+    """The customer of a contact that was forwarded to `to_pool` did not wait for an answer, or wants no call any more; that pool is told.
+    The rest as in the input `CustomerLeft`.
+    """
 
     contact_id: str
     to_pool: str
+    declines_callback: bool = False
+    correlation_id: str = ""
 
 
 class ForwardEnded(Fact, frozen=True, kw_only=True, tag="centralino.contact.forward-ended.v1"):

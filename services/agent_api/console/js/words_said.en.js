@@ -53,6 +53,8 @@ export const en = {
   "event.contact.moved": "Moved to another queue",
   "event.callback.missed": ({ agent }) => `Not reached by ${agent}`,
   "event.callback.withdrawn": "The customer wants no call any more",
+  "event.callback.joined": "Another contact of this customer joined the call",
+  "event.contact.merged": "Part of a call that is planned already",
   "event.callback.due": "To be called back now",
   "event.callback.scheduled": "Callback planned",
   "event.contact.forwarded": "Forwarded to another pool",
@@ -148,6 +150,7 @@ export const en = {
   "state.abandoned": "abandoned",
   "state.lapsed": "abandoned",
   "state.forwarded": "forwarded",
+  "state.merged": "joined to a call",
   "state.cancelled": "cancelled",
 
   "status.queued": "queued",

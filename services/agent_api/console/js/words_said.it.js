@@ -53,6 +53,8 @@ export const it = {
   "event.contact.moved": "Spostato in un'altra coda",
   "event.callback.missed": ({ agent }) => `Non raggiunto da ${agent}`,
   "event.callback.withdrawn": "Il cliente non vuole più essere richiamato",
+  "event.callback.joined": "Un altro contatto di questo cliente si è unito alla chiamata",
+  "event.contact.merged": "Parte di una chiamata già prevista",
   "event.callback.due": "Da richiamare ora",
   "event.callback.scheduled": "Richiamata prevista",
   "event.contact.forwarded": "Inoltrato a un altro gruppo",
@@ -148,6 +150,7 @@ export const it = {
   "state.abandoned": "abbandonato",
   "state.lapsed": "abbandonato",
   "state.forwarded": "inoltrato",
+  "state.merged": "unito a una chiamata",
   "state.cancelled": "annullato",
 
   "status.queued": "in coda",
