@@ -15,6 +15,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from libs.common.events.routing import (
+    CalendarsExtended,
     CalendarTurned,
     CallbackDue,
     CallbackScheduled,
@@ -103,7 +104,7 @@ def _count(state: PoolState, queue: str, now_ms: int) -> None:
 
 
 def _follow_queues(state: PoolState, before: Contact | None, now_ms: int) -> None:
-    """Agents come or go, or queues open or close."""
+    """Agents come or go, or queues open or close, or will open at another time."""
     for queue in list(state.paces):
         _count(state, queue, now_ms)
 
@@ -190,6 +191,7 @@ PACED: Final[Mapping[type[Fact], Follow]] = {
     PoolConfigured: _follow_configuration,
     PresenceChanged: _follow_queues,
     CalendarTurned: _follow_queues,
+    CalendarsExtended: _follow_queues,
     WaitExpected: _follow_arrival,
     OfferMade: _follow_offer,
     OfferRejected: _follow_arrival,

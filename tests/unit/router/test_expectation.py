@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from libs.common.events.inputs import CancelContact, CustomerLeft
+from libs.common.events.inputs import CancelContact, CustomerLeft, ExtendCalendars
 from libs.common.events.pool import Calendar
 from libs.common.events.routing import OfferMade, WaitExpected
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
@@ -154,6 +154,28 @@ def test_a_queue_that_is_closed_is_waited_for() -> None:
     pool.receive(50)
     # then the time until it opens is waited for too, and does not count as slow
     assert told(pool)[-1] == ("con_50", 3, 60 * MINUTE_MS + 6 * MINUTE_MS)
+
+
+def test_it_is_said_at_once_when_a_queue_opens_at_another_time_than_was_known() -> None:
+    # given a queue whose pace is known, closed until two hours after the beginning
+    def shop(opens_ms: int, until_ms: int) -> Calendar:
+        spans = ((START_MS, START_MS + 16 * MINUTE_MS + 1), (START_MS + opens_ms, START_MS + until_ms))
+        return Calendar(id="h", spans=spans, until_ms=START_MS + until_ms)
+
+    pool = Pool(queues=(a_queue("orders", hours="h"),), agents=(an_agent("anna"),))
+    calendar = shop(120 * MINUTE_MS, 240 * MINUTE_MS)
+    pool.configure(queues=(a_queue("orders", hours="h"),), agents=(an_agent("anna"),), calendars=(calendar,))
+    pool.presence("anna")
+    pool.active("anna")
+    for number in range(2, 12):
+        pool.receive(number)
+    work_off(pool, each_ms=2 * MINUTE_MS, contacts=8)
+    pool.wait(1)
+    assert pool.paced[-1].opens_ms == START_MS + 120 * MINUTE_MS
+    # when the calendar becomes known for longer, and the day before it as another one than was thought
+    pool.give(ExtendCalendars(pool=POOL, calendars=(shop(60 * MINUTE_MS, 300 * MINUTE_MS),)))
+    # then that is said
+    assert pool.paced[-1].opens_ms == START_MS + 60 * MINUTE_MS
 
 
 def test_contacts_that_are_taken_off_the_line_are_not_in_front_any_more() -> None:
