@@ -49,35 +49,14 @@ def openings_by_pool(configuration: Configuration, pools: Iterable[str]) -> dict
 
 
 def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool:
-    """The part of the configuration that is this pool's. The same content has the same `version`, in whatever order it is written."""
+    """The part of the configuration that is this pool's. The same content has the same `version`, in whatever order it is written.
+
+    The queue of the pool's default rule comes first, so that it takes what no other queue does; the others by their names.
+    """
+    default = _default_queue(configuration, pool)
     queues = tuple(
-        QueueConfiguration(
-            id=name,
-            skills=dict(sorted(queue.skills.items())),
-            target_ms=queue.target_ms,
-            priority=queue.priority,
-            offer_timeout_ms=queue.offer_timeout_ms,
-            wrap_up_ms=queue.wrap_up_ms,
-            strategy=queue.strategy,
-            hours=queue_calendar(configuration, name),
-            offer_when_closed=queue.offer_when_closed,
-            target_in_open_time=queue.target_in_open_time,
-            relax=tuple(
-                Relaxation(
-                    after_ms=step.after_ms,
-                    drop=tuple(sorted(step.drop)),
-                    lower=dict(sorted(step.lower.items())),
-                    widen=step.widen,
-                )
-                for step in queue.relax
-            ),
-            overflow=tuple(_overflow(configuration, rule) for rule in queue.overflow),
-            callback=_callback(queue.callback or configuration.pools[pool].callback),
-            any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
-            prefer_last_agent_ms=queue.prefer_last_agent_ms,
-            pull=queue.pull,
-        )
-        for name, queue in sorted(configuration.queues.items())
+        _queue(configuration, name)
+        for name, queue in sorted(configuration.queues.items(), key=lambda item: (item[0] != default, item[0]))
         if queue.pool == pool
     )
     agents = tuple(
@@ -120,17 +99,44 @@ def pool_configuration(configuration: Configuration, pool: str) -> ConfigurePool
     return configure_pool(pool, queues, agents, CHANNEL_TARGETS_MS, channels=channels, rules=rules, openings=openings)
 
 
+def _queue(configuration: Configuration, name: str) -> QueueConfiguration:
+    queue = configuration.queues[name]
+    return QueueConfiguration(
+        id=name,
+        skills=dict(sorted(queue.skills.items())),
+        target_ms=queue.target_ms,
+        priority=queue.priority,
+        offer_timeout_ms=queue.offer_timeout_ms,
+        wrap_up_ms=queue.wrap_up_ms,
+        strategy=queue.strategy,
+        hours=queue_calendar(configuration, name),
+        offer_when_closed=queue.offer_when_closed,
+        target_in_open_time=queue.target_in_open_time,
+        relax=tuple(
+            Relaxation(
+                after_ms=step.after_ms,
+                drop=tuple(sorted(step.drop)),
+                lower=dict(sorted(step.lower.items())),
+                widen=step.widen,
+            )
+            for step in queue.relax
+        ),
+        overflow=tuple(_overflow(configuration, rule) for rule in queue.overflow),
+        callback=_callback(queue.callback or configuration.pools[queue.pool].callback),
+        any_of=tuple(dict(sorted(skills.items())) for skills in queue.any_of),
+        prefer_last_agent_ms=queue.prefer_last_agent_ms,
+        pull=queue.pull,
+    )
+
+
 def _callback(callback: Callbacks) -> CallbackConfiguration:
     texts = {str(language): words for language, words in sorted(callback.text.items())}
     return CallbackConfiguration(attempts=callback.attempts, retry_ms=callback.retry_ms, texts=texts)
 
 
 def _overflow(configuration: Configuration, rule: OverflowRule) -> Overflow:
-    queue = None
-    if rule.to == "pool" and rule.target is not None:
-        # Where the default rule of the other pool would send it.
-        rules = [part for _, part in configuration.rules_of(rule.target) if part.when is None]
-        queue = rules[0].queue if rules else None
+    # Where the default rule of the other pool would send it.
+    queue = _default_queue(configuration, rule.target) if rule.to == "pool" else None
     return Overflow(
         when=rule.when,
         at_least=rule.at_least or 0,
@@ -139,6 +145,11 @@ def _overflow(configuration: Configuration, rule: OverflowRule) -> Overflow:
         text={str(language): words for language, words in sorted(rule.text.items())},
         queue=queue,
     )
+
+
+def _default_queue(configuration: Configuration, pool: str | None) -> str | None:
+    """The queue of this pool's default rule, where it has one."""
+    return next((rule.queue for _, rule in configuration.rules_of(pool or "") if rule.when is None), None)
 
 
 def configure_pool(

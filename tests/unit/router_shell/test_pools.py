@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from libs.common.configuration.calendars import Span
-from libs.common.configuration.models import Agent, Pool, PoolChannel, Routing
+from libs.common.configuration.models import Agent, Pool, PoolChannel, Queue, Routing, Rule, When
 from libs.common.configuration.opening import DAY_MS
+from libs.common.events.inputs import DrainQueue
 from libs.common.events.pool import ChannelConfiguration, RoutingRules
-from libs.common.events.routing import CalendarsExtended
+from libs.common.events.routing import CalendarsExtended, ContactQueued
 from libs.common.log.streams import partition_of
-from libs.common.testing.builders import START_MS
+from libs.common.testing.builders import START_MS, a_contact_received
 from services.router.calendars import Extensions
 from services.router.core.step import new_state, step
 from services.router.pools import configured_pools, openings_by_pool, pool_configuration, with_calendars
@@ -30,6 +31,23 @@ def test_the_version_follows_from_the_content_alone() -> None:
     assert pool_configuration(one, "care") == pool_configuration(turned, "care")
     changed = a_configuration(agents={**one.agents, "anna": Agent(name="Anna", pool="care", capacity={"email": 9})})
     assert pool_configuration(changed, "care").version != pool_configuration(one, "care").version
+
+
+def test_what_no_queue_takes_goes_where_the_default_rule_leads() -> None:
+    # given three queues, of which the default rule names the second by name
+    queues = {name: Queue(pool="care") for name in ("general", "billing", "orders")}
+    rules = (Rule(queue="orders", when=When(channel=("email",))), Rule(queue="general"))
+    state = new_state("care")
+    step(state, pool_configuration(a_configuration(queues=queues, rules=rules), "care"), START_MS)
+    # when one is drained to nowhere, and contacts come for that one and for one that is not there any more
+    drain = DrainQueue(pool="care", command_id="cmd_1", agent_id="marta", supervising=True, queue="orders")
+    step(state, drain, START_MS)
+    waiting = [
+        step(state, a_contact_received(number, contact_id=f"con_{number}", queue=queue), START_MS)[0]
+        for number, queue in enumerate(("orders", "gone"))
+    ]
+    # then both wait in that queue
+    assert [fact.queue for fact in waiting if isinstance(fact, ContactQueued)] == ["general", "general"]
 
 
 def test_another_pools_change_is_not_this_ones() -> None:
