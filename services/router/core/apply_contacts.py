@@ -147,7 +147,14 @@ def fold_transfer(state: PoolState, fact: ContactTransferred) -> None:
         relax_ms=fact.relax_ms,
         relax_from_ms=at_ms,
     )
-    release(state, contact, waiting, fact.at_ms)
+    release(state, contact, _asked_anew(waiting, fact), fact.at_ms)
+
+
+def _asked_anew(contact: Contact, fact: ContactTransferred | ContactChanged) -> Contact:
+    """The contact with what is asked for in whatever queue it comes to, where that was named."""
+    if fact.asked is None:
+        return contact
+    return replace(contact, asked=tuple(sorted(fact.asked.items())), asked_any_of=())
 
 
 def waiting_again(
@@ -202,11 +209,12 @@ def fold_change(state: PoolState, fact: ContactChanged) -> None:
         due_ms=fact.due_ms,
         offer_timeout_ms=fact.offer_timeout_ms,
     )
-    if fact.queue != contact.queue:
-        from_ms = max(state.now_ms, fact.at_ms)
+    from_ms = max(state.now_ms, fact.at_ms)
+    if fact.queue != contact.queue or fact.asked is not None:
         changed = replace(changed, relaxed=0, relax_ms=fact.relax_ms, relax_from_ms=from_ms)
+    if fact.queue != contact.queue:
         changed = replace(changed, overflow=0, overflow_from_ms=from_ms, overflowed_ms=0)
-    rearrange(state, contact, changed)
+    rearrange(state, contact, _asked_anew(changed, fact))
 
 
 def fold_cancel(state: PoolState, fact: ContactCancelled) -> None:

@@ -113,6 +113,7 @@ def _changed(state: PoolState, event: ChangeContact, contact: Contact, now_ms: i
     queue = state.queues.get(name)
     before = state.queues.get(contact.queue)
     skills, alternatives = policies.moved_needs(contact, before, queue, event.skills)
+    anew = name != contact.queue or event.skills is not None
     return ContactChanged(
         pool=state.pool,
         at_ms=now_ms,
@@ -127,7 +128,8 @@ def _changed(state: PoolState, event: ChangeContact, contact: Contact, now_ms: i
         offer_timeout_ms=contact.offer_timeout_ms
         if event.queue is None or queue is None
         else policies.offer_timeout_ms(queue, state.channels.get(contact.channel)),
-        relax_ms=0 if queue is None or name == contact.queue else relax_ms(state, queue, now_ms, 0),
+        relax_ms=relax_ms(state, queue, now_ms, 0) if queue is not None and anew else 0,
+        asked=None if event.skills is None else policies.bounded_levels(event.skills),
     )
 
 

@@ -62,6 +62,7 @@ def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> l
             target_agent_id=target,
             target_until_ms=0 if target is None else now_ms + limits.TRANSFER_TO_AGENT_MS,
             relax_ms=0 if queue is None else relax_ms(state, queue, now_ms, 0),
+            asked=None if event.skills is None else policies.bounded_levels(event.skills),
         )
     ]
 

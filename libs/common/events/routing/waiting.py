@@ -128,7 +128,8 @@ class ContactMoved(Fact, frozen=True, kw_only=True, tag="centralino.contact.move
 
 class ContactChanged(Fact, frozen=True, kw_only=True, tag="centralino.contact.changed.v1"):
     """A supervisor changed what the contact is; all of this is so now. A waiting contact has the place that `due_ms` gives it.
-    `relax_ms`: in another queue than before, when it is first to ask for less there, 0: never; the time counts from now.
+    `relax_ms`: in another queue than before, or where it asks for other skills, when it is first to ask for less there, 0: never; the time
+    counts from now. `asked`: as in `ContactTransferred`.
     """
 
     contact_id: str
@@ -140,6 +141,7 @@ class ContactChanged(Fact, frozen=True, kw_only=True, tag="centralino.contact.ch
     offer_timeout_ms: int
     alternatives: tuple[dict[str, int], ...] = ()
     relax_ms: int = 0
+    asked: dict[str, int] | None = None
 
 
 class CallbackScheduled(Fact, frozen=True, kw_only=True, tag="centralino.callback.scheduled.v1"):

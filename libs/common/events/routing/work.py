@@ -103,7 +103,8 @@ class ContactTransferred(Fact, frozen=True, kw_only=True, tag="centralino.contac
 
     Until `target_until_ms` it is offered to `target_agent_id` alone, unless he is not available or declines it. It is not offered to
     `barred_agent_id` before `barred_until_ms`. `transfers`: how often it was passed on, this time included. `relax_ms`: when it is first
-    to ask for less there, 0: never; the time counts from now.
+    to ask for less there, 0: never; the time counts from now. `asked`: what is asked for instead of all before, in every queue to come;
+    None: nothing was named.
     """
 
     contact_id: str
@@ -120,6 +121,7 @@ class ContactTransferred(Fact, frozen=True, kw_only=True, tag="centralino.contac
     target_agent_id: str | None = None
     target_until_ms: int = 0
     relax_ms: int = 0
+    asked: dict[str, int] | None = None
 
 
 class ContactHeld(Fact, frozen=True, kw_only=True, tag="centralino.contact.held.v1"):
