@@ -23,7 +23,8 @@ class QueueDrain(BaseModel):
 
 class QueueState(QueueDrain):
     """How a queue stands. `expected_wait_ms` and `service_level` are null where nothing is known to compute them from; `abandoned` are
-    those of the service level's window. `pull`: agents may take a waiting contact by name.
+    those of the service level's window. `pull`: agents may take a waiting contact by name. `configured`: false where the configuration has
+    the queue no more, and contacts are still in it.
     """
 
     waiting: int
@@ -38,6 +39,7 @@ class QueueState(QueueDrain):
     expected_wait_ms: int | None
     abandoned: int
     pull: bool
+    configured: bool
 
 
 class AgentUnits(BaseModel):

@@ -46,11 +46,13 @@ QueueName = Annotated[str, Path(min_length=1, max_length=200)]
 async def get_queues(
     parts: ServiceParts, viewer: SupervisingViewer, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
 ) -> dict[str, Any]:
-    """Waiting contacts, the oldest wait, the service level of the last hour, and how long who comes now will probably wait."""
+    """Waiting contacts, the oldest wait, the service level of the last hour, and how long who comes now will probably wait. A queue that
+    is not configured any more is shown as long as contacts are in it.
+    """
     after = decode_cursor(cursor, (str, str))
     now_ms = parts.clock.now_ms()
     async with parts.reading() as connection:
-        queues = await list_queues(connection, viewer.pools)
+        queues = await list_queues(connection, viewer.pools, with_gone=True)
         counts = await count_contacts(connection, {row.pool for row in queues}, {row.queue for row in queues})
         answers = await count_answers(
             connection,
@@ -73,12 +75,14 @@ async def get_queues(
             "target_ms": row.target_ms,
             "service_level": None if answered is None else answered.service_level,
             "service_level_window_ms": SERVICE_LEVEL_WINDOW_MS,
-            "expected_wait_ms": newcomers_wait_ms(row, counts[key].waiting, agents, load, now_ms),
+            "expected_wait_ms": newcomers_wait_ms(row, counts[key].waiting, agents, load, now_ms) if row.active else None,
             "abandoned": 0 if answered is None else answered.abandoned,
-            "pull": row.pull,
+            "pull": row.pull and row.active,
+            "configured": row.active,
         }
 
-    left = [row for row in queues if after is None or (row.pool, row.queue) > (after[0], after[1])]
+    there = [row for row in queues if row.active or (row.pool, row.queue) in counts]
+    left = [row for row in there if after is None or (row.pool, row.queue) > (after[0], after[1])]
     return page(left, limit, show, lambda row: (row.pool, row.queue))
 
 

@@ -97,10 +97,14 @@ def _count_where(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
     return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
 
 
-async def list_queues(connection: AsyncConnection, pools: frozenset[str] | None) -> list[QueueRow]:
-    """The configured queues, in the order of pool and name."""
+async def list_queues(
+    connection: AsyncConnection, pools: frozenset[str] | None, *, with_gone: bool = False
+) -> list[QueueRow]:
+    """The configured queues, in the order of pool and name. `with_gone`: also those that are not configured any more."""
     columns = tables.queues.c
-    query = sa.select(tables.queues).where(columns.active.is_(sa.true())).order_by(columns.pool, columns.queue)
+    query = sa.select(tables.queues).order_by(columns.pool, columns.queue)
+    if not with_gone:
+        query = query.where(columns.active.is_(sa.true()))
     if pools is not None:
         query = query.where(columns.pool.in_(sorted(pools)))
     return [QueueRow(**row._mapping) for row in await connection.execute(query)]

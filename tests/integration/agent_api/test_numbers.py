@@ -39,6 +39,7 @@ async def test_a_queue_of_which_nothing_is_known_says_so(api: Api) -> None:
         "expected_wait_ms": None,
         "abandoned": 0,
         "pull": False,
+        "configured": True,
     }
 
 
@@ -81,6 +82,32 @@ async def test_a_queue_shows_who_waits_and_how_long_it_will_take(any_api: Api) -
     agents = {agent["id"]: agent["load"] for agent in (await sara.get("/v1/agents"))["items"]}
     assert agents["anna"] == {"email": 3}
     assert agents["bruno"] == {}
+
+
+async def test_a_queue_that_is_gone_is_shown_while_contacts_are_in_it(any_api: Api) -> None:
+    # given two queues, with a contact in one of them
+    api = any_api
+    sara = await api.client("sara", Role.SUPERVISOR)
+    orders, billing = a_queue("orders"), a_queue("billing", pull=True)
+    queued = a_contact_queued(1, queue="billing")
+    await api.router.tell(a_pool_configured(queues=(orders, billing)), queued)
+    # when the configuration has neither that one nor another, in which nothing is, any more
+    await api.router.tell(a_pool_configured(version="v2", queues=(orders, a_queue("empty"))))
+    await api.router.tell(a_pool_configured(version="v3", queues=(orders,)))
+    await api.caught_up()
+    # then who waits there is still shown, and nothing else can be done with the queue
+    queues = {queue["id"]: queue for queue in (await sara.get("/v1/queues"))["items"]}
+    assert {name: (queue["configured"], queue["waiting"]) for name, queue in queues.items()} == {
+        "billing": (False, 1),
+        "orders": (True, 0),
+    }
+    assert (queues["billing"]["pull"], queues["billing"]["expected_wait_ms"]) == (False, None)
+    assert problem_of(await sara.http.post("/v1/queues/billing/drain")) == (404, "queue-unknown")
+    assert [queue["id"] for queue in (await sara.get("/v1/destinations"))["items"]] == ["orders"]
+    # until nobody does
+    await api.router.tell(a_contact_assigned(queued.contact_id, offer_id=None), a_contact_resolved(queued.contact_id))
+    await api.caught_up()
+    assert [queue["id"] for queue in (await sara.get("/v1/queues"))["items"]] == ["orders"]
 
 
 async def test_a_contact_that_waits_shows_its_place_and_how_long_it_will_take(any_api: Api) -> None:

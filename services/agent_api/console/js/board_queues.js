@@ -55,8 +55,11 @@ export function drawQueues({ onDrained, onTried }) {
   function showDrain(row, queue) {
     const pill = row.querySelector(".drained");
     const button = row.querySelector("button");
-    pill.hidden = !queue.drained;
-    say(pill, queue.drained ? drainText(queue) : "");
+    pill.hidden = queue.configured && !queue.drained;
+    // One that is not configured any more takes nothing new anyway.
+    button.hidden = !queue.configured;
+    if (!queue.configured) say(pill, t("not-configured"));
+    else say(pill, queue.drained ? drainText(queue) : "");
     const text = t(queue.drained ? "lift-drain" : "drain-open");
     say(button, text);
     button.setAttribute("aria-label", t("action-of", { action: text, subject: queue.id }));
@@ -68,7 +71,7 @@ export function drawQueues({ onDrained, onTried }) {
     if (row.getAttribute("aria-busy") === "true") return;
     row.setAttribute("aria-busy", "true");
     say(problem, "");
-    const others = shown.filter((other) => other.pool === queue.pool && other.id !== queue.id && !other.drained);
+    const others = shown.filter((other) => other.pool === queue.pool && other.id !== queue.id && other.configured && !other.drained);
     // Where it is not known whether it happened, only the same command may be tried again.
     row.liftKey ??= newKey();
     try {

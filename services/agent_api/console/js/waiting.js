@@ -136,7 +136,10 @@ function drawPlace(console, tableNames) {
 
   function chosenQueue() {
     const choices = selectable();
-    return choices.find((queue) => queue.pool === place[0] && queue.id === place[1]) ?? choices[0] ?? null;
+    const found = choices.find((queue) => queue.pool === place[0] && queue.id === place[1]);
+    // The board also leads to queues that are not configured any more, while contacts are in them.
+    const gone = supervises && place.length === 2 ? { pool: place[0], id: place[1], pull: false } : null;
+    return found ?? gone ?? choices[0] ?? null;
   }
 
   function selectable() {

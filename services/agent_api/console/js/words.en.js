@@ -261,6 +261,7 @@ export const en = {
   "service-level-hint": "Answered within target among those of the last hour",
   "expected-wait": "Expected wait",
   target: ({ time }) => `target ${time}`,
+  "not-configured": "not configured any more",
   drained: "runs empty",
   "drained-to": ({ queue }) => `runs empty into ${queue}`,
   "drain-open": "Let it run empty…",

@@ -261,6 +261,7 @@ export const it = {
   "service-level-hint": "Risposti entro l'obiettivo tra quelli dell'ultima ora",
   "expected-wait": "Attesa prevista",
   target: ({ time }) => `obiettivo ${time}`,
+  "not-configured": "non più configurata",
   drained: "in svuotamento",
   "drained-to": ({ queue }) => `in svuotamento verso ${queue}`,
   "drain-open": "Svuota…",
