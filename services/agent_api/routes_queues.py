@@ -75,7 +75,9 @@ async def get_queues(
             "target_ms": row.target_ms,
             "service_level": None if answered is None else answered.service_level,
             "service_level_window_ms": SERVICE_LEVEL_WINDOW_MS,
-            "expected_wait_ms": newcomers_wait_ms(row, counts[key].waiting, agents, load, now_ms) if row.active else None,
+            "expected_wait_ms": newcomers_wait_ms(row, counts[key].waiting, agents, load, now_ms)
+            if row.active
+            else None,
             "abandoned": 0 if answered is None else answered.abandoned,
             "pull": row.pull and row.active,
             "configured": row.active,
