@@ -23,6 +23,8 @@ def fold_move(state: PoolState, fact: ContactMoved) -> None:
     contact = contact_of(state, fact, None)
     if fact.queue == contact.queue:
         raise IllegalFactError(f"contact {contact.id} is moved to queue {fact.queue}, where it waits")
+    if fact.cause == _OVERFLOW and fact.queue in contact.left_queues:
+        raise IllegalFactError(f"contact {contact.id} goes back to queue {fact.queue} by overflow")
     at_ms = max(state.now_ms, fact.at_ms)
     moved = replace(
         contact,

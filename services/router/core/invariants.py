@@ -86,10 +86,6 @@ def _check_contacts(state: PoolState) -> None:
             f"contact {contact.id} is {contact.state} with wrap-up {contact.wrap_up is not None}",
         )
         _require(
-            contact.queue not in contact.left_queues or contact.transfers > 0 or not contact.overflow,
-            f"contact {contact.id} came back to queue {contact.queue} by overflow",
-        )
-        _require(
             1 <= contact.sequence <= state.arrivals and contact.sequence not in sequences,
             f"contact {contact.id} has the arrival number {contact.sequence}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libs.common.events.inputs import ChangeContact
-from libs.common.events.pool import QueueConfiguration, Relaxation
+from libs.common.events.pool import Overflow, QueueConfiguration, Relaxation
 from libs.common.events.routing import (
     ContactMoved,
     ContactQueued,
@@ -17,6 +17,7 @@ from libs.common.events.routing import (
 )
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
 from services.router.core.explain import explain_waiting
+from services.router.core.invariants import check
 from services.router.core.model import PoolState
 from services.router.core.snapshot import freeze, restore, snapshot_chunks, state_equal
 from services.router.core.step import apply, settle
@@ -254,3 +255,39 @@ def test_facts_that_cannot_follow_change_nothing() -> None:
         with pytest.raises(IllegalFactError):
             apply(pool.state, fact)
     assert freeze(pool.state) == before
+
+
+def test_who_is_drained_back_is_told_there_like_anybody_and_does_not_overflow_again() -> None:
+    # given a contact that went on from a queue in which it had waited for too long
+    on = Overflow(when="waited", at_least=60_000, to="queue", target="general")
+    rules = (Overflow(when="waiting", at_least=1, to="message", text={"en": "We are busy."}), on)
+    pool = Pool(queues=(a_queue("orders", overflow=rules), a_queue("general")))
+    pool.receive(1)
+    pool.receive(2)
+    assert kinds(pool.wait(60_000)) == ["ContactMoved", "ContactMoved"]
+    pool.receive(3)
+    state = restore(POOL, snapshot_chunks(freeze(pool.state), 1000))
+    # when a supervisor has both back, while somebody waits there
+    facts = pool.drain("general", "orders")
+    assert kinds(facts) == ["QueueDrained", "ContactMoved", "CustomerNotice", "ContactMoved", "CustomerNotice"]
+    for fact in facts:
+        apply(state, fact)
+        check(state)
+    # then they wait there for good
+    pool.drain("general", lift=True)
+    [moved] = pool.wait(60_000)
+    assert isinstance(moved, ContactMoved)
+    assert moved.contact_id == "con_3"
+    assert pool.state.contacts["con_1"].queue == "orders"
+    # and no fact can have it otherwise
+    back = ContactMoved(
+        pool=POOL,
+        at_ms=pool.state.now_ms,
+        contact_id="con_1",
+        queue="general",
+        cause="overflow",
+        skills={},
+        offer_timeout_ms=20_000,
+    )
+    with pytest.raises(IllegalFactError, match="by overflow"):
+        apply(pool.state, back)
