@@ -137,7 +137,7 @@ class Callback(BaseModel):
 
 class Contact(BaseModel):
     """One piece of work for an agent. `alternatives`: where there are any, all the skills of one of them are asked for. `merged_into`: the
-    contact whose call serves this one, too.
+    contact whose call serves this one, too. `resumable_until`: its customer left, and finds it in its old place by writing before then.
     """
 
     id: str
@@ -168,6 +168,7 @@ class Contact(BaseModel):
     consults: list[str]
     callback: Callback | None
     merged_into: str | None
+    resumable_until: Time | None
     tags: list[str]
     satisfaction: int | None
 

@@ -70,6 +70,7 @@ def contact_body(contact: ContactRow, customer: CustomerRow | None) -> dict[str,
         "consults": contact.consults or [],
         "callback": callback_body(contact),
         "merged_into": contact.merged_into,
+        "resumable_until": time_or_none(contact.resumable_until_ms),
         "tags": [],
         "satisfaction": None,
     }

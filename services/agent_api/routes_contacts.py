@@ -59,6 +59,10 @@ async def get_contacts(
     customer: Name = None,
     channel: Name = None,
     flagged: Annotated[bool | None, Query(description="Whether somebody should look at it.")] = None,
+    resumable: Annotated[
+        bool | None,
+        Query(description="Whether its customer left and finds it again by writing, until `resumable_until`."),
+    ] = None,
     order: Annotated[Literal["newest", "due"], Query(description="Newest first, or what is due earliest.")] = "newest",
     limit: Limit = LIMIT_DEFAULT,
     cursor: Cursor = None,
@@ -72,6 +76,7 @@ async def get_contacts(
         customer=customer,
         channel=channel,
         flagged=flagged,
+        resumable=resumable,
     )
     by_due = order == "due"
     after = decode_cursor(cursor, (int, str))

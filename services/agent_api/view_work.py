@@ -238,6 +238,7 @@ def _consulted(
 def _abandoned(rows: Workset, fact: routing.ContactAbandoned, entry_id: str) -> None:
     contact = contact_of(rows, fact)
     contact.state = "abandoned"
+    contact.resumable_until_ms = fact.resumable_until_ms
     note_down(rows, entry_id, contact.contact_id, "contact.abandoned", at_ms=fact.at_ms, waited_ms=fact.waited_ms)
     count(rows, contact, "abandoned", at_ms=fact.at_ms)
     touch_queue(rows, contact)
@@ -247,6 +248,7 @@ def _abandoned(rows: Workset, fact: routing.ContactAbandoned, entry_id: str) -> 
 def _returned(rows: Workset, fact: routing.ContactReturned, entry_id: str) -> None:
     contact = contact_of(rows, fact)
     contact.state = "queued"
+    contact.resumable_until_ms = None
     contact.queued_ms = fact.at_ms
     join_message(rows, contact, fact, entry_id)
     note_down(rows, entry_id, contact.contact_id, "contact.returned", at_ms=fact.at_ms, message_id=fact.message_id)
@@ -255,7 +257,12 @@ def _returned(rows: Workset, fact: routing.ContactReturned, entry_id: str) -> No
 
 
 def _lapsed(rows: Workset, fact: routing.ContactLapsed, _entry_id: str) -> None:
-    """It is shown as abandoned already, and stays so."""
+    """It is shown as abandoned already, and stays so; its customer does not find it again."""
+    if rows.contacts.get(fact.contact_id) is None:
+        return
+    contact = contact_of(rows, fact)
+    contact.resumable_until_ms = None
+    tell_update(rows, contact, "lapsed", at_ms=fact.at_ms)
 
 
 def _wrap_up_extended(rows: Workset, fact: routing.WrapUpExtended, entry_id: str) -> None:

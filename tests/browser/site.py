@@ -38,6 +38,7 @@ POOLS = {
     "strange": "offer_timeout: 10m",
     "words": "offer_timeout: 10m",
     "board": "offer_timeout: 10m, target: 2m",
+    "leaving": "offer_timeout: 10m",
     "passing": "offer_timeout: 10m",
     "holding": "offer_timeout: 10m",
     "asking": "offer_timeout: 10m",
@@ -174,6 +175,16 @@ class Site:
         assert answer.status_code == 202, answer.text
         hint: str = answer.json()["contact_hint"]
         return hint
+
+    async def leave(self, pool: str, contact_id: str) -> None:
+        """The customer did not wait, as an integration tells."""
+        principal = Principal(kind="integration", id="site")
+        token, _ = mint_token(SECRET, principal, HOUR_MS, SystemClock().now_ms())
+        url = f"http://127.0.0.1:{self.ports['ingest']}/v1/contacts/{contact_id}/left"
+        async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = await client.post(url, json={"account": f"form-{pool}"}, headers=headers)
+        assert answer.status_code == 202, answer.text
 
     async def state_of(self, contact_id: str, state: str, agent: str) -> dict[str, Any]:
         """The contact, once it stands so, as this agent sees it."""

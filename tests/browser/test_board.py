@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -49,3 +50,31 @@ async def test_the_board_shows_how_things_stand_and_what_changes(site: Site, ope
     await anna.page.get_by_role("link", name="Board").click()
     await expect(anna.page.get_by_role("img", name="1 contacts were received")).to_be_visible()
     await expect(anna.page.get_by_role("table")).to_have_count(0)
+
+
+async def test_the_board_lists_who_left_until_they_cannot_come_back(site: Site, open_desk: DeskOpener) -> None:
+    # given a customer who waits, and a supervisor at the board
+    sara = await open_desk(site, "sara-leaving")
+    await sara.page.get_by_role("link", name="Board").click()
+    left = sara.page.get_by_role("region", name="Left while waiting")
+    await expect(left).to_contain_text("Nobody left who may still come back.")
+    contact_id = await site.write("leaving", "Too slow", email="left@example.com")
+    await site.state_of(contact_id, "queued", "sara-leaving")
+
+    # when the customer leaves
+    await site.leave("leaving", contact_id)
+
+    # then the board says so, until when the customer may come back, and that nothing need be done
+    line = left.get_by_role("listitem")
+    await expect(line).to_contain_text("Too slow – Luca Verdi")
+    await expect(line).to_contain_text(re.compile(r"may come back until \d\d:\d\d \(1[45]:\d\d\)"))
+    await expect(left).to_contain_text("who writes in time waits again, in the old place")
+    await line.get_by_role("link").click()
+    await expect(sara.heading("Too slow")).to_be_visible()
+    await expect(sara.history).to_contain_text("left")
+
+    # and when the customer writes again it waits, and is on the list no more
+    await site.write("leaving", "Here again", email="left@example.com")
+    await sara.page.get_by_role("link", name="Board").click()
+    await expect(left).to_contain_text("Nobody left who may still come back.")
+    await expect(sara.page.get_by_role("row", name="leaving").get_by_role("cell").first).to_have_text("1")

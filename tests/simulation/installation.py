@@ -100,7 +100,7 @@ def a_world_configuration(rng: random.Random) -> Configuration:
 
 
 def an_overflow(rng: random.Random, pool: str) -> tuple[Overflow, ...]:
-    """Where contacts of the pool's quick queue go: to its slow one, to another pool, to their end; their customers are told."""
+    """Where contacts of the pool's quick queue go: to its slow one, to another pool, to their end, to a call; their customers are told."""
     other = rng.choice([name for name in POOLS if name != pool])
     words = {"it": "Attenda, per favore.", "en": "Please wait."}
     before = rng.choice(
@@ -120,6 +120,7 @@ def an_overflow(rng: random.Random, pool: str) -> tuple[Overflow, ...]:
             ),
             (Overflow(when="waited", at_least=30_000, to="queue", target=f"{pool}-slow"),),
             (Overflow(when="waited", at_least=60_000, to="end", text=words),),
+            (Overflow(when="waited", at_least=20_000, to="callback"),),
         )
     )
     return (*before, *after)

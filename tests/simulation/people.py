@@ -130,9 +130,9 @@ class Customers:
             self.world.start(self._again(event, rng.uniform(1, 20 * _HOUR_S)), "a late repetition")
         await self.world.send(event)
         self.accepted[event.message.id] = None
-        if rng.random() < 0.1:
+        if rng.random() < (0.1 if event.callback is None else 0.4):
             await asyncio.sleep(rng.expovariate(1 / 60))
-            declines = rng.random() < 0.3
+            declines = rng.random() < (0.3 if event.callback is None else 0.8)
             await self.world.send(CustomerLeft(pool=self.pool, contact_id=event.contact_id, declines_callback=declines))
 
     async def _again(self, event: ContactReceived, after_s: float) -> None:

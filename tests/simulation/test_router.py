@@ -28,6 +28,7 @@ OVERFLOWS = (
     "ForwardEnded",
     "HandoversDelivered",
 )
+CALLS = ("CallbackMissed", "CallbackWithdrawn", "ContactMerged")
 
 
 async def live(seed: int) -> World:
@@ -67,5 +68,5 @@ def test_the_storm_is_a_storm() -> None:
                 happened.update(fenced=history.fenced, facts=history.facts, terms=history.terms)
     happened.update(str(line["event"]) for line in lines)
     weather = ("crashes", "stalls", "fenced", "deposed", "state dropped", "snapshot written", "partition released")
-    for kind in (*weather, "CalendarTurned", "ContactRelaxed", "vanished", "not-responding", *OVERFLOWS):
+    for kind in (*weather, "CalendarTurned", "ContactRelaxed", "vanished", "not-responding", *OVERFLOWS, *CALLS):
         assert happened[kind], f"no seed had any: {kind}"

@@ -38,6 +38,7 @@ class ContactFilter:
     customer: str | None = None
     channel: str | None = None
     flagged: bool | None = None
+    resumable: bool | None = None
 
 
 ContactAndCustomer = tuple[ContactRow, CustomerRow | None]
@@ -80,6 +81,9 @@ async def list_contacts(
         query = query.where(columns.state.in_(sorted(wanted.state)))
     if wanted.flagged is not None:
         query = query.where(columns.flag.is_not(None) if wanted.flagged else columns.flag.is_(None))
+    if wanted.resumable is not None:
+        until = columns.resumable_until_ms
+        query = query.where(until.is_not(None) if wanted.resumable else until.is_(None))
     for column, value in (
         (columns.queue, wanted.queue),
         (columns.agent_id, wanted.agent),

@@ -101,6 +101,8 @@ class ContactRow:
     called_back: bool = False
     # The contact whose call serves this one, too.
     merged_into: str | None = None
+    # While it is abandoned: until when its customer finds it again.
+    resumable_until_ms: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

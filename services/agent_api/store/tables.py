@@ -189,6 +189,7 @@ contacts = sa.Table(
     _json("callback", optional=True),
     _flag("called_back"),
     _id("merged_into", optional=True),
+    _ms("resumable_until_ms", optional=True),
     sa.Index("agent_contacts_order", "received_ms", "contact_id"),
     sa.Index("agent_contacts_pool", "pool", "state", "queue"),
     sa.Index("agent_contacts_agent", "agent_id", "state"),
@@ -198,6 +199,7 @@ contacts = sa.Table(
     sa.Index("agent_contacts_received", "pool", "received_ms"),
     sa.Index("agent_contacts_consults", "consults"),
     sa.Index("agent_contacts_merged", "merged_into"),
+    sa.Index("agent_contacts_resumable", "resumable_until_ms"),
 )
 
 offers = sa.Table(

@@ -302,6 +302,9 @@ async def test_a_customer_who_left_is_shown_and_comes_back(desk: Api) -> None:
     # then it is over for the queue, and can be seen to have been abandoned
     shown = await sara.get(f"/v1/contacts/{contact_id}")
     assert (shown["state"], shown["light"]) == ("abandoned", "green")
+    # for a quarter of an hour it can come back
+    assert shown["resumable_until"] == rfc3339(desk.router.clock.now_ms() + 900_000)
+    assert await resumable(sara) == [contact_id]
     orders = next(queue for queue in (await sara.get("/v1/queues"))["items"] if queue["id"] == "orders")
     assert orders["waiting"] == 0
     now_ms = desk.router.clock.now_ms()
@@ -317,12 +320,30 @@ async def test_a_customer_who_left_is_shown_and_comes_back(desk: Api) -> None:
     await desk.caught_up()
     shown = await sara.get(f"/v1/contacts/{contact_id}")
     assert (shown["state"], shown["preview"]) == ("queued", "Hello?")
+    assert shown["resumable_until"] is None
+    assert await resumable(sara) == []
     card = await sara.get(f"/v1/customers/{shown['customer']['id']}")
     assert "tel:+393331234567" in str(card["handles"])
     messages = (await sara.get(f"/v1/contacts/{contact_id}/messages"))["items"]
     assert len(messages) == 2
     types = [entry["type"] for entry in await timeline(sara, contact_id)]
     assert types == ["contact.queued", "contact.wait-expected", "contact.abandoned", "contact.returned"]
+
+
+async def test_who_left_for_too_long_is_not_listed_any_more(desk: Api) -> None:
+    assert isinstance(desk.router, DecidingRouter)
+    sara = await desk.client("sara", Role.SUPERVISOR)
+    contact_id = await desk.router.receive(1)
+    await desk.router.give(CustomerLeft(pool="care", contact_id=contact_id))
+    await desk.router.pass_time(900_000)
+    await desk.caught_up()
+    assert await resumable(sara) == []
+    assert (await sara.get(f"/v1/contacts/{contact_id}"))["state"] == "abandoned"
+
+
+async def resumable(client: Client) -> list[str]:
+    """Whose customers left and may come back."""
+    return [item["id"] for item in (await client.get("/v1/contacts", resumable="true"))["items"]]
 
 
 async def test_a_colleague_is_consulted(desk: Api) -> None:

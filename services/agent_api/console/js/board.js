@@ -4,6 +4,7 @@
 import { get, list, Problem } from "./api.js";
 import { drawAgents } from "./board_agents.js";
 import { drawAttention } from "./board_attention.js";
+import { drawLeft } from "./board_left.js";
 import { drawQueues, keyOf, waitOf } from "./board_queues.js";
 import { drawThroughput } from "./chart.js";
 import { everySecond } from "./clock.js";
@@ -22,6 +23,7 @@ export function drawBoard(console) {
   const queues = drawQueues({ onDrained: takeQueue, onTried: read });
   const agents = drawAgents({ onSet: take });
   const attention = drawAttention();
+  const left = drawLeft();
   const chart = h("div", { class: "chart" });
   const problem = h("p", { class: "problem", role: "status" });
   const element = h(
@@ -32,11 +34,12 @@ export function drawBoard(console) {
     supervises && attention.element,
     tiles,
     supervises && queues.element,
+    supervises && left.element,
     h("section", { class: "panel", "aria-labelledby": "throughput-heading" }, h("h2", { id: "throughput-heading" }, t("throughput", { count: MINUTES })), chart),
     supervises && agents.element,
     !supervises && h("p", { class: "muted" }, t("board-reduced")),
   );
-  const state = { queues: new Map(), agents: new Map(), flagged: [], realtime: null };
+  const state = { queues: new Map(), agents: new Map(), flagged: [], left: [], realtime: null };
   let ended = false;
   let reading = false;
   let seconds = 0;
@@ -48,16 +51,18 @@ export function drawBoard(console) {
     seconds = 0;
     changed = false;
     try {
-      const [realtime, readQueues, readAgents, flagged] = await Promise.all([
+      const [realtime, readQueues, readAgents, flagged, gone] = await Promise.all([
         get(`/v1/metrics/realtime?minutes=${MINUTES}`),
         supervises ? list("/v1/queues") : [],
         supervises ? list("/v1/agents") : [],
         supervises ? list("/v1/contacts?flagged=true&state=queued&state=offered&order=due") : [],
+        supervises ? get("/v1/contacts?resumable=true&state=abandoned&order=due&limit=50") : { items: [] },
       ]);
       state.realtime = realtime;
       state.queues = new Map(readQueues.map((queue) => [keyOf(queue), queue]));
       state.agents = new Map(readAgents.map((agent) => [agent.id, agent]));
       state.flagged = flagged;
+      state.left = gone.items;
       say(problem, "");
       if (!ended) show();
     } catch (failure) {
@@ -73,6 +78,7 @@ export function drawBoard(console) {
     drawThroughput(chart, state.realtime.minutes, Date.parse(state.realtime.to), MINUTES);
     queues.show([...state.queues.values()]);
     showAgents();
+    left.show(state.left);
   }
 
   function showAgents() {
@@ -106,9 +112,9 @@ export function drawBoard(console) {
       takeQueue(frame.queue);
     }
     if (frame.type === "presence.changed") take(frame);
-    // What is flagged is seen at once, and what is not any more.
-    const known = frame.contact && state.flagged.some((contact) => contact.id === frame.contact.id);
-    if (supervises && (known || frame.change === "flagged")) {
+    // What is flagged is seen at once, and what is not any more; so is who left.
+    const known = frame.contact && [...state.flagged, ...state.left].some((contact) => contact.id === frame.contact.id);
+    if (supervises && (known || frame.change === "flagged" || frame.change === "abandoned")) {
       changed = true;
       read();
     }
@@ -121,6 +127,7 @@ export function drawBoard(console) {
     queues.tick();
     agents.tick();
     attention.tick();
+    left.tick();
   }
 
   console.frameListeners.add(hear);
