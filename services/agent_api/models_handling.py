@@ -15,7 +15,8 @@ Skills = Annotated[dict[Skill, Level], Field(max_length=32)]
 
 
 class TransferRequest(Request):
-    """Where the contact goes: another queue, whoever has these skills, or this agent, who alone is offered it for a minute.
+    """Where the contact goes: another queue, whoever has these skills, or this agent, who alone is offered it for a minute. An
+    agent who lacks skills is offered it once.
 
     `note`: for whoever takes it.
     """
@@ -81,6 +82,14 @@ class ExtendRequest(Request):
     """How much longer the agent needs to finish up."""
 
     by_ms: Annotated[int, Field(ge=1, le=86_400_000)]
+
+
+class TransferredContact(Contact):
+    """The contact, and what is to be minded: `skills-missing` where the agent who was named lacks skills that it asks for. He is offered it
+    once; when he declines, it goes to somebody who has them.
+    """
+
+    warnings: list[Literal["skills-missing"]]
 
 
 class AssignedContact(Contact):

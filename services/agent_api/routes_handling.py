@@ -36,6 +36,7 @@ from services.agent_api.models_handling import (
     ChangeRequest,
     ConsultRequest,
     ExtendRequest,
+    TransferredContact,
     TransferRequest,
 )
 from services.agent_api.problems import COMMANDED, PROBLEMS
@@ -44,7 +45,7 @@ from services.agent_api.routes_contacts import command_contact
 router = APIRouter(prefix="/v1/contacts/{contact_id}", responses={**PROBLEMS, **COMMANDED})
 
 
-@router.post("/transfer", response_model=Contact, tags=["contacts"], summary="Pass the contact on")
+@router.post("/transfer", response_model=TransferredContact, tags=["contacts"], summary="Pass the contact on")
 async def transfer_contact(
     parts: ServiceParts, viewer: AnyViewer, contact_id: str, body: TransferRequest, key: IdempotencyKey = None
 ) -> Response:

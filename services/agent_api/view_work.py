@@ -115,11 +115,13 @@ def _transferred(rows: Workset, fact: routing.ContactTransferred, entry_id: str)
         queue=fact.queue,
         skills=dict(fact.skills),
         to=fact.target_agent_id,
+        lacks=dict(fact.missing) or None,
         note_id=fact.note_id,
         text=text,
     )
     touch_queue(rows, contact)
-    finish_command(rows, fact.command_id, "transfer-contact", show_contact(rows, contact), at_ms=fact.at_ms)
+    shown = {**show_contact(rows, contact), "warnings": ["skills-missing"] if fact.missing else []}
+    finish_command(rows, fact.command_id, "transfer-contact", shown, at_ms=fact.at_ms)
     # Who had it is told that it is gone; supervisors hear everything.
     tell_update(rows, contact, "transferred", at_ms=fact.at_ms, agent_id=fact.agent_id)
 

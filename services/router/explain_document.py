@@ -146,7 +146,8 @@ def _standing_lines(standing: Standing) -> Iterator[str]:
 
 
 def _candidate(agent: Candidate) -> str:
-    return f"{agent.agent_id} ({agent.in_hand} in hand, idle since {rfc3339(agent.idle_since_ms)})"
+    lacks = "".join(f"; named all the same: {_cause(blocker)}" for blocker in agent.blockers)
+    return f"{agent.agent_id} ({agent.in_hand} in hand, idle since {rfc3339(agent.idle_since_ms)}{lacks})"
 
 
 def _cause(blocker: Blocker) -> str:

@@ -523,7 +523,8 @@ def _given_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) -
             return _withdrawn(state, contact, "configuration", now_ms)
         if agent.presence != "available":
             return _withdrawn(state, contact, "presence", now_ms)
-        return None if has_skills(agent, contact) else _withdrawn(state, contact, "configuration", now_ms)
+        named = contact.only_agent == agent.id and contact.only_until_ms == 0
+        return None if named or has_skills(agent, contact) else _withdrawn(state, contact, "configuration", now_ms)
     if agent.presence != "offline":
         return None
     if contact.wrap_up is not None:

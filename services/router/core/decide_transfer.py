@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
 from libs.common.events.inputs import HoldContact, TransferContact, UnholdContact
-from libs.common.events.routing import ContactHeld, ContactTransferred, ContactUnheld, InputRefused, PoolFact
+from libs.common.events.routing import (
+    ContactHeld,
+    ContactTransferred,
+    ContactUnheld,
+    InputRefused,
+    OfferMade,
+    OfferReason,
+    PoolFact,
+)
 from services.router.core import limits, policies
 from services.router.core.drains import DRAINED, takes_none
 from services.router.core.entities import Contact
@@ -14,6 +27,8 @@ from services.router.core.standing import AGENT_UNKNOWN, IN_HAND, held_contact, 
 from services.router.core.transitions import ContactState
 
 CAUSE_AGENT = "agent"
+# What an offer says instead of a strategy when a colleague named its agent, who lacks skills that the contact asks for.
+NAMED: Final = "named"
 
 
 def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> list[PoolFact]:
@@ -36,10 +51,16 @@ def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> l
         return [refuse(event, RefusalReason.TRANSFER_LIMIT, detail, contact.id, now_ms)]
     target = event.target_agent_id
     skills, alternatives = policies.moved_needs(contact, state.queues.get(contact.queue), queue, event.skills)
+    missing: dict[str, int] = {}
     if target is not None:
-        why_not = _why_not_to(state, contact, target, alternatives or (skills,))
+        missing = _missing(state, target, alternatives or (skills,))
+        why_not = _why_not_to(state, contact, target, name, missing)
         if why_not is not None:
             return [refuse(event, *why_not, target, now_ms)]
+    timeout_ms = contact.offer_timeout_ms
+    if queue is not None:
+        timeout_ms = policies.offer_timeout_ms(queue, state.channels.get(contact.channel))
+    offer = [_offer_by_name(state, contact, target, timeout_ms, now_ms)] if target is not None and missing else []
     back_ms = state.rules.transfer_back_ms
     return [
         ContactTransferred(
@@ -52,25 +73,50 @@ def transfer_contact(state: PoolState, event: TransferContact, now_ms: int) -> l
             queue=name,
             skills=skills,
             alternatives=alternatives,
-            offer_timeout_ms=contact.offer_timeout_ms
-            if queue is None
-            else policies.offer_timeout_ms(queue, state.channels.get(contact.channel)),
+            offer_timeout_ms=timeout_ms,
             transfers=contact.transfers + 1,
             barred_agent_id=contact.agent_id if back_ms else None,
             barred_until_ms=now_ms + back_ms if back_ms else 0,
             note_id=event.note_id,
             target_agent_id=target,
-            target_until_ms=0 if target is None else now_ms + limits.TRANSFER_TO_AGENT_MS,
+            target_until_ms=0 if target is None or missing else now_ms + limits.TRANSFER_TO_AGENT_MS,
+            missing=missing,
             relax_ms=0 if queue is None else relax_ms(state, queue, now_ms, 0),
             asked=None if event.skills is None else policies.bounded_levels(event.skills),
-        )
+        ),
+        *offer,
     ]
 
 
+def _missing(state: PoolState, target: str, needs: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """What the contact asks for that this agent lacks: of several alternatives the one that least is missing for."""
+    agent = state.agents.get(target)
+    has = {} if agent is None else agent.skills
+    ways = [{skill: level for skill, level in one.items() if has.get(skill, 0) < level} for one in needs]
+    return min(ways, key=len)
+
+
+def _offer_by_name(state: PoolState, contact: Contact, target: str, timeout_ms: int, now_ms: int) -> OfferMade:
+    """The offer to an agent who was named by a colleague and lacks skills: that one is meant, and may decline.
+
+    It follows from the transfer alone. Who is eligible is decided as ever: nobody is offered a contact without its skills again.
+    """
+    number = state.offers_made + 1
+    return OfferMade(
+        pool=state.pool,
+        at_ms=now_ms,
+        offer_id=f"off_{contact.id.removeprefix('con_')}_{number}",
+        contact_id=contact.id,
+        agent_id=target,
+        expires_ms=now_ms + timeout_ms,
+        reason=OfferReason(rank=1, waited_ms=max(0, now_ms - contact.received_ms), strategy=NAMED, candidates=1),
+    )
+
+
 def _why_not_to(
-    state: PoolState, contact: Contact, target: str, needs: tuple[dict[str, int], ...]
+    state: PoolState, contact: Contact, target: str, queue: str, missing: Mapping[str, int]
 ) -> tuple[RefusalReason, str] | None:
-    """Why the contact cannot be offered to this agent by name; None where it can, as soon as he has room."""
+    """Why the contact cannot be offered to this agent by name; None where it can: as soon as he has room, or now where he lacks skills."""
     if not is_member(state, target):
         return RefusalReason.AGENT_UNKNOWN, AGENT_UNKNOWN
     if target == contact.agent_id:
@@ -78,9 +124,12 @@ def _why_not_to(
     desk = state.index.desks[target]
     if not desk.available:
         return RefusalReason.AGENT_AWAY, "The agent is not available."
-    asked = tuple(tuple(sorted(skills.items())) for skills in needs)
-    if not state.index.capability.requirement(asked).fits(desk.mask):
-        return RefusalReason.SKILLS_MISSING, "The contact asks for skills that the agent does not have."
+    if missing:
+        gate = state.index.terms.gate_of(replace(contact, queue=queue))
+        if gate in state.index.closed:
+            return RefusalReason.SKILLS_MISSING, "The agent lacks skills, and the queue is closed now."
+        if not desk.has_room(contact.channel):
+            return RefusalReason.NO_ROOM, "The agent lacks skills and has no room now, so that it cannot wait for him."
     return None
 
 

@@ -101,7 +101,7 @@ def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) ->
             return withdraw_offer(state, contact, CAUSE_CONFIGURATION, now_ms)
         if agent.presence is not Presence.AVAILABLE:
             return withdraw_offer(state, contact, CAUSE_PRESENCE, now_ms)
-        if not has_skills(agent, contact):
+        if not has_skills(agent, contact) and not _is_named(agent, contact):
             return withdraw_offer(state, contact, CAUSE_CONFIGURATION, now_ms)
         return None
     if agent.presence is not Presence.OFFLINE:
@@ -115,6 +115,11 @@ def _give_back(state: PoolState, agent: Agent, contact: Contact, now_ms: int) ->
         agent_id=agent.id,
         cause=_why_gone(state, agent),
     )
+
+
+def _is_named(agent: Agent, contact: Contact) -> bool:
+    """Whether a colleague passed the contact on to this agent by name, who lacked skills then already."""
+    return contact.only_agent == agent.id and contact.only_until_ms == 0
 
 
 def _why_gone(state: PoolState, agent: Agent) -> str:

@@ -15,6 +15,7 @@ import msgspec
 
 from libs.common.events.routing import OfferMade
 from services.router.core.calendars import next_turn_ms
+from services.router.core.decide_transfer import NAMED
 from services.router.core.entities import Agent, Contact, Presence, Skills
 from services.router.core.expectation import expect_wait
 from services.router.core.model import PoolState
@@ -62,7 +63,9 @@ class Blocker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An agent as he stood. `blockers` empty: he could have had the contact; `place` is then his in the order of choice, from 1."""
+    """An agent as he stood. `blockers` empty: he could have had the contact; `place` is then his in the order of choice, from 1. Whom a
+    colleague named has a place and what he lacks.
+    """
 
     agent_id: str
     in_hand: int
@@ -152,7 +155,9 @@ def explain_offer(state: PoolState, offer: OfferMade) -> OfferExplanation:
         due_ms=contact.due_ms,
         waited_ms=offer.reason.waited_ms,
         overtaken=_ahead(state, contact)[1],
-        standing=find_standing(state, contact, offer.at_ms),
+        standing=find_standing(
+            state, contact, offer.at_ms, named=offer.agent_id if offer.reason.strategy == NAMED else None
+        ),
     )
 
 
@@ -187,15 +192,20 @@ def _next_overflow(state: PoolState, contact: Contact) -> NextOverflow | None:
     return NextOverflow(at_ms=at_ms, when=rule.when, to=rule.to, at_least=rule.at_least, target=rule.target)
 
 
-def find_standing(state: PoolState, contact: Contact, now_ms: int) -> Standing:
-    """Who could take a waiting contact at `now_ms`, and who could not and why."""
+def find_standing(state: PoolState, contact: Contact, now_ms: int, *, named: str | None = None) -> Standing:
+    """Who could take a waiting contact at `now_ms`, and who could not and why. `named`: it is for this agent, whatever he lacks."""
     able: list[tuple[OrderKey, Agent]] = []
+    lacks: tuple[Blocker, ...] = ()  # What is missing in the one who was named.
     left_out: list[tuple[int, str, Candidate]] = []
     obstacles: dict[str, int] = {}
     place_of = STRATEGIES[state.index.terms.strategy_of(contact.queue)]
     for agent in state.agents.values():
         blockers = find_blockers(state, contact, agent, now_ms)
-        if not blockers:
+        if agent.id == named:
+            lacks = blockers
+        elif named is not None:
+            blockers = (*blockers, Blocker(obstacle=Obstacle.RESERVED, subject=named))
+        if not blockers or agent.id == named:
             able.append((place_of(state.index.desks[agent.id]), agent))
             continue
         for obstacle in dict.fromkeys(blocker.obstacle.value for blocker in blockers):
@@ -205,7 +215,7 @@ def find_standing(state: PoolState, contact: Contact, now_ms: int) -> Standing:
     left_out.sort(key=lambda entry: entry[:2])
     return Standing(
         candidates=tuple(
-            _candidate(state, agent, place, ())
+            _candidate(state, agent, place, lacks)
             for place, (_, agent) in enumerate(islice(able, CANDIDATES_SHOWN_MAX), 1)
         ),
         candidates_total=len(able),

@@ -379,3 +379,21 @@ async def test_a_colleague_is_consulted(desk: Api) -> None:
         assert (await next_frame(socket, "contact.updated"))["change"] == "consult-ended"
     assert (await bruno.get("/v1/me/work"))["consults"] == []
     assert (await anna.get(f"/v1/contacts/{contact_id}"))["consults"] == []
+
+
+async def test_a_colleague_without_the_skills_is_offered_what_is_passed_on_by_name(desk: Api) -> None:
+    # given a contact with bruno
+    bruno = await come(desk, "bruno")
+    contact_id = await active(desk, bruno)
+    anna = await come(desk, "anna")
+    # when he passes it on to anna by name, into a queue whose skills she lacks
+    async with anna.stream() as socket:
+        await next_frame(socket, "hello")
+        shown = await posted(bruno, f"/v1/contacts/{contact_id}/transfer", {"agent": "anna", "queue": "billing"})
+        offer = (await next_frame(socket, "offer.made"))["offer"]
+    # then he is told so, and she is offered it and may take it
+    assert shown["warnings"] == ["skills-missing"]
+    assert (offer["contact"]["id"], offer["reason"]["strategy"]) == (contact_id, "named")
+    transferred = next(item for item in await timeline(bruno, contact_id) if item["type"] == "contact.transferred")
+    assert transferred["data"]["lacks"] == {"it": 3}
+    assert (await anna.post(f"/v1/offers/{offer['id']}/accept")).json()["agent"] == "anna"

@@ -33,11 +33,15 @@ from libs.common.events.routing import (
     ContactReturned,
     ContactTransferred,
     ContactUnheld,
+    OfferMade,
     OfferWithdrawn,
     WrapUpExtended,
     WrapUpStarted,
 )
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
+from services.router.core.explain import explain_offer
+from services.router.core.snapshot import freeze, restore, snapshot_chunks
+from services.router.core.step import apply
 from tests.unit.router.pool import Pool, a_pool, kinds, offered_to, the_offer, the_refusal
 
 
@@ -472,10 +476,49 @@ def test_whom_a_contact_is_not_passed_on_to() -> None:
     assert refusal("nobody") == "agent-unknown"
     assert refusal("anna") == "already-assigned"
     assert refusal("bruno") == "agent-away"
-    pool.presence("bruno")
-    assert refusal("bruno", queue="billing") == "skills-missing"
     facts = pool.transfer("anna", "con_1", target_agent_id="carla", queue="billing")
     assert offered_to(facts) == {"con_1": "carla"}
+
+
+def test_a_colleague_who_is_named_is_offered_it_without_the_skills() -> None:
+    # given a contact with anna, a queue for Italian, and bruno who does not speak it
+    pool = two_queues(an_agent("anna"), an_agent("bruno", skills={"it": 1}), an_agent("carla", skills={"it": 5}))
+    pool.active("anna")
+    # when she passes it on to him by name
+    facts = pool.transfer("anna", "con_1", target_agent_id="bruno", queue="billing")
+    # then he is offered it at once, and what he lacks is said
+    transferred, offer = facts
+    assert isinstance(transferred, ContactTransferred)
+    assert isinstance(offer, OfferMade)
+    assert transferred.missing == {"it": 3}
+    assert (offer.agent_id, offer.reason.strategy, offer.reason.candidates) == ("bruno", "named", 1)
+    # and it stays with him whatever he does meanwhile
+    assert kinds(pool.presence("bruno")) == ["PresenceChanged"]
+    # and when he declines, whoever has the skills is offered it, and he is not again
+    facts = pool.reject("bruno", offer.offer_id)
+    assert offered_to(facts) == {"con_1": "carla"}
+    pool.presence("carla", "offline")
+    assert pool.wait(3_600_000) == []
+
+
+def test_a_colleague_without_the_skills_is_not_waited_for() -> None:
+    pool = two_queues(an_agent("anna"), an_agent("bruno"), an_agent("carla", skills={"it": 5}))
+    pool.active("anna", 1)
+    pool.active("bruno", 2)
+    assert the_refusal(pool.transfer("anna", "con_1", target_agent_id="bruno", queue="billing")) == "no-room"
+
+
+def test_it_is_explained_that_a_colleague_was_named() -> None:
+    pool = two_queues(an_agent("anna"), an_agent("bruno"), an_agent("carla", skills={"it": 5}))
+    pool.active("anna")
+    before = restore(POOL, snapshot_chunks(freeze(pool.state), 1_000))
+    transferred, offer = pool.transfer("anna", "con_1", target_agent_id="bruno", queue="billing")
+    apply(before, transferred)
+    assert isinstance(offer, OfferMade)
+    standing = explain_offer(before, offer).standing
+    [named] = standing.candidates
+    assert (named.agent_id, [(lack.obstacle, lack.subject) for lack in named.blockers]) == ("bruno", [("skill", "it")])
+    assert [agent.agent_id for agent in standing.left_out] == ["carla", "anna"]
 
 
 @pytest.mark.parametrize("offered", [False, True])

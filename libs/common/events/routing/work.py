@@ -101,7 +101,8 @@ class ContactTransferred(Fact, frozen=True, kw_only=True, tag="centralino.contac
     """`agent_id`, who had the contact, has it no more: `by` passed it on. It waits in `queue`, in its old place, and asks for `skills` and
     `alternatives`, as where it was queued.
 
-    Until `target_until_ms` it is offered to `target_agent_id` alone, unless he is not available or declines it. It is not offered to
+    Until `target_until_ms` it is offered to `target_agent_id` alone, unless he is not available or declines it; 0: he lacks `missing`
+    (skills and the levels asked for) and is offered it once all the same: he was named. It is not offered to
     `barred_agent_id` before `barred_until_ms`. `transfers`: how often it was passed on, this time included. `relax_ms`: when it is first
     to ask for less there, 0: never; the time counts from now. `asked`: what is asked for instead of all before, in every queue to come;
     None: nothing was named.
@@ -122,6 +123,7 @@ class ContactTransferred(Fact, frozen=True, kw_only=True, tag="centralino.contac
     target_until_ms: int = 0
     relax_ms: int = 0
     asked: dict[str, int] | None = None
+    missing: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class ContactHeld(Fact, frozen=True, kw_only=True, tag="centralino.contact.held.v1"):

@@ -115,6 +115,7 @@ export function drawActions(console, { path, onDone, onTried }) {
   /** Whoever has passed a contact on is done with it. */
   function leave(answer, before) {
     const name = customerName(answer);
+    if (answer.warnings?.includes("skills-missing")) notify(t("transferred-lacking-notice"));
     notify(answer.queue === before.queue ? t("transferred-notice", { name }) : t("transferred-to-notice", { name, queue: answer.queue }));
     if (me.role === "agent") location.hash = "#/";
   }

@@ -46,6 +46,7 @@ function detailsOf({ type, data }) {
   if (data.priority) details.push(t("priority-of", { priority: data.priority }));
   if (data.skills && Object.keys(data.skills).length > 0) details.push(skillsText(data.skills));
   if (placeText(data)) details.push(placeText(data));
+  if (data.lacks) details.push(t("lacks", { skills: skillsText(data.lacks) }));
   if (data.over_capacity) details.push(t("over-capacity"));
   if (data.cause && type !== "contact.resumed") details.push(explainReason(data.cause));
   if (data.when && hasText(`when.${data.when}`)) details.push(t(`when.${data.when}`));

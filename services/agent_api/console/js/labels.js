@@ -62,7 +62,8 @@ export function subjectOf(contact) {
 export function explainOffer(reason, directory) {
   const sentences = [reason.rank === 1 ? t("why.first") : t("why.rank", reason)];
   const strategy = `why.${reason.strategy}`;
-  if (reason.strategy === "preferred_agent") sentences.push(t("why.preferred"));
+  if (reason.strategy === "named") sentences.push(t("why.named"));
+  else if (reason.strategy === "preferred_agent") sentences.push(t("why.preferred"));
   else if (reason.candidates <= 1 && !reason.candidates_more) sentences.push(t("why.only"));
   else sentences.push(hasText(strategy) ? t(strategy, reason) : t("why.chosen", reason));
   const left = Object.entries(reason.left_out ?? {}).map(([agent, word]) => {

@@ -216,6 +216,8 @@ export const en = {
   assign: "Assign",
   "assign-title": "Who should have it?",
   "assigned-notice": ({ name }) => `${name} has it now.`,
+  lacks: ({ skills }) => `lacks ${skills}`,
+  "transferred-lacking-notice": "It asks for skills that this colleague lacks. If the offer is declined, it goes to somebody who has them.",
   "assigned-over-notice": ({ name }) => `${name} has it now, and more in hand than capacity says.`,
   requeue: "Take back",
   "requeued-notice": ({ name }) => `${name} waits again.`,

@@ -216,6 +216,8 @@ export const it = {
   assign: "Assegna",
   "assign-title": "Chi deve averlo?",
   "assigned-notice": ({ name }) => `Ora lo ha ${name}.`,
+  lacks: ({ skills }) => `manca ${skills}`,
+  "transferred-lacking-notice": "Richiede competenze che questo collega non ha. Se rifiuta, va a chi le ha.",
   "assigned-over-notice": ({ name }) => `Ora lo ha ${name}, con più in mano di quanto dice la capacità.`,
   requeue: "Togli all'operatore",
   "requeued-notice": ({ name }) => `${name} è di nuovo in attesa.`,

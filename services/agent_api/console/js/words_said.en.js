@@ -10,6 +10,7 @@ export const en = {
   "why.round_robin": ({ candidates }) => `Of ${candidates} agents who fit, it is your turn.`,
   "why.most_skilled": ({ candidates }) => `Of ${candidates} agents who fit, you have the most skills.`,
   "why.least_skilled": ({ candidates }) => `Of ${candidates} agents who fit: those who can do other things stay free.`,
+  "why.named": "A colleague passed it on to you by name. It asks for skills that you lack; you may decline.",
   "why.preferred": "It is kept for you: you helped this customer last, or you were named.",
   "why.chosen": ({ candidates, strategy }) => `Chosen among ${candidates} agents (${strategy}).`,
   "why.left-out": ({ agents }) => `Passed over: ${agents}.`,
@@ -125,6 +126,7 @@ export const en = {
   "strategy.round_robin": "whose turn it was",
   "strategy.most_skilled": "who has the most skills",
   "strategy.least_skilled": "who has the fewest skills",
+  "strategy.named": "the one whom a colleague named",
   "strategy.preferred_agent": "the one whom it was kept for",
 
   "flag.declined": ({ agents }) => (agents === 1 ? "Not taken by an agent" : `Not taken by ${agents} agents`),

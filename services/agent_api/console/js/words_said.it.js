@@ -10,6 +10,7 @@ export const it = {
   "why.round_robin": ({ candidates }) => `Tra ${candidates} operatori adatti tocca a te.`,
   "why.most_skilled": ({ candidates }) => `Tra ${candidates} operatori adatti hai più competenze.`,
   "why.least_skilled": ({ candidates }) => `Tra ${candidates} operatori adatti: chi sa fare altro resta libero.`,
+  "why.named": "Un collega te lo ha passato per nome. Richiede competenze che non hai; puoi rifiutare.",
   "why.preferred": "È tenuto per te: hai già seguito questo cliente, o sei stato indicato tu.",
   "why.chosen": ({ candidates, strategy }) => `Scelto tra ${candidates} operatori (${strategy}).`,
   "why.left-out": ({ agents }) => `Esclusi: ${agents}.`,
@@ -125,6 +126,7 @@ export const it = {
   "strategy.round_robin": "chi era di turno",
   "strategy.most_skilled": "chi ha più competenze",
   "strategy.least_skilled": "chi ha meno competenze",
+  "strategy.named": "chi è stato indicato da un collega",
   "strategy.preferred_agent": "chi doveva riceverlo",
 
   "flag.declined": ({ agents }) => (agents === 1 ? "Non preso da un operatore" : `Non preso da ${agents} operatori`),
