@@ -41,9 +41,12 @@ def fold_offer(state: PoolState, fact: OfferMade) -> None:
     state.offers[offer.id] = offer
     state.agents[agent.id] = replace(agent, last_offer=state.offers_made)
     state.index.remove_contact(contact)
-    state.index.desks[agent.id].last_offer = state.offers_made
+    desk = state.index.desks[agent.id]
+    desk.last_offer = state.offers_made
     state.index.add_contact(offered)
     state.index.add_offer(offer)
+    if desk.rules is not None and desk.offers_open > 1 and desk.rules.squeezes(contact.channel, desk.units):
+        state.index.evictions.flag(agent.id)
 
 
 def fold_end_offer(state: PoolState, fact: OfferRejected | OfferExpired | OfferWithdrawn) -> None:

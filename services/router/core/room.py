@@ -44,6 +44,10 @@ class RoomRules:
         """Whether they can say anything to an agent with these units."""
         return bool(self._excluders or self.offers_open_max or (units is not None and self._units))
 
+    def squeezes(self, channel: str, units: int | None) -> bool:
+        """Whether a contact of this channel may be offered to an agent with `units` though it leaves too few for what is offered to him."""
+        return units is not None and channel in self._interrupted and channel in self._units
+
     def units_used(self, loads: Mapping[str, int]) -> int:
         """The units that these contacts use."""
         return sum(count * self._units.get(channel, 0) for channel, count in loads.items())

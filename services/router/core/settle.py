@@ -24,10 +24,23 @@ def settle(state: PoolState, now_ms: int, limit: int = limits.SETTLE_FACTS_MAX) 
     When it returns `limit` facts there may be more: call it again with the same time. A time before the state's own counts as that.
     """
     now_ms = max(state.now_ms, now_ms)
-    index, timers = state.index, state.index.timers
+    index = state.index
     if now_ms < index.now_ms:
         index.set_back(now_ms, state.contacts)
     facts: list[PoolFact] = []
+    _put_right(state, now_ms, facts, limit)
+    while len(facts) < limit and (index.dirty_agents or index.dirty_classes):
+        _offer(state, now_ms, facts, limit)
+        if index.evictions:  # What was offered last leaves no room for what was offered before.
+            _put_right(state, now_ms, facts, limit)
+    if len(facts) < limit and (index.lines.untold or index.lines.repaced):
+        _say_waits(state, now_ms, facts, limit)
+    return facts
+
+
+def _put_right(state: PoolState, now_ms: int, facts: list[PoolFact], limit: int) -> None:
+    """Apply and add what comes before any offer."""
+    index, timers = state.index, state.index.timers
     while len(facts) < limit:
         fact = next_due(state, now_ms) if timers and timers[0][0] <= now_ms else None
         if fact is None:
@@ -44,17 +57,19 @@ def settle(state: PoolState, now_ms: int, limit: int = limits.SETTLE_FACTS_MAX) 
         fact = next_flag(state, now_ms)
         apply(state, fact)
         facts.append(fact)
-    if len(facts) < limit and (index.dirty_agents or index.dirty_classes):
-        matcher = Matcher(state, now_ms)
-        while len(facts) < limit:
-            offer = matcher.next_offer()
-            if offer is None:
-                break
-            apply(state, offer)
-            facts.append(offer)
-    if len(facts) < limit and (index.lines.untold or index.lines.repaced):
-        _say_waits(state, now_ms, facts, limit)
-    return facts
+
+
+def _offer(state: PoolState, now_ms: int, facts: list[PoolFact], limit: int) -> None:
+    """Apply and add offers, until there is none or something has to be put right."""
+    matcher = Matcher(state, now_ms)
+    while len(facts) < limit:
+        offer = matcher.next_offer()
+        if offer is None:
+            return
+        apply(state, offer)
+        facts.append(offer)
+        if state.index.evictions:
+            return
 
 
 def _say_waits(state: PoolState, now_ms: int, facts: list[PoolFact], limit: int) -> None:

@@ -147,7 +147,16 @@ def test_what_is_counted_is_what_is_there() -> None:
         for event in order:
             pool.give(event)  # Every input is followed by a comparison of what is kept at hand with what is there.
         assert len(pool.state.index.waiting) == 0
-        assert len(pool.state.offers) == 2
+        # when one is declined and so comes to the other agent, who has accepted and resolved what he had
+        first, second = pool.state.offers.values()
+        pool.reject(first.agent_id, first.id)
+        pool.accept(second.agent_id, second.id)
+        pool.resolve(second.agent_id, second.contact_id)
+        # then one offer is open, and nobody has anything else
+        [offer] = pool.state.offers.values()
+        desks = pool.state.index.desks.values()
+        assert {desk.agent_id: desk.offers_open for desk in desks} == {first.agent_id: 0, offer.agent_id: 1}
+        assert {desk.agent_id: desk.loads for desk in desks} == {first.agent_id: {}, offer.agent_id: {"email": 1}}
 
 
 def test_a_message_that_is_delivered_twice_is_there_once() -> None:

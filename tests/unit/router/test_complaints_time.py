@@ -262,6 +262,12 @@ def test_an_unanswered_offer_goes_to_the_next_agent_not_to_one_off_shift() -> No
     facts = pool.wait(20_000)
     assert isinstance(facts[0], OfferExpired)
     assert {first.agent_id, the_offer(facts).agent_id} == {"anna", "bruno"}
+    # when that one does not answer either
+    facts = pool.wait(20_000)
+    # then it does not go round in a circle, but waits until the first has been left alone with it for a minute
+    assert kinds(facts) == ["OfferExpired"]
+    assert offered_to(pool.wait(39_999)) == {}
+    assert offered_to(pool.wait(1)) == {"con_1": first.agent_id}
 
 
 # Themes 9 and 10: agents that vanish; nobody and nothing is stuck, and an outage signs nobody out
@@ -494,8 +500,11 @@ def test_the_place_is_kept_however_little_is_asked_for() -> None:
     pool = a_relaxing_pool(("anna", {"orders": 5, "lang.it": 5}))
     pool.presence("anna", "break")
     pool.receive(1)
-    pool.wait(60_000)
+    rank = pool.state.contacts["con_1"].rank
+    pool.wait(30_001)
     pool.receive(2)
+    pool.wait(30_000)
+    assert (pool.state.contacts["con_1"].relaxed, pool.state.contacts["con_1"].rank) == (2, rank)
     # when somebody comes who can take both
     assert offered_to(pool.presence("anna")) == {"con_1": "anna"}
 

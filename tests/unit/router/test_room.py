@@ -116,6 +116,25 @@ def test_an_open_offer_stays_when_something_interrupts_it() -> None:
     assert kinds(pool.accept("anna", mail.offer_id)) == ["ContactAssigned"]
 
 
+def test_an_open_offer_goes_when_what_interrupts_something_else_takes_its_units() -> None:
+    # given units for a mail and a chat, and calls, which mails keep no units from
+    channels = (
+        ChannelConfiguration(id="email", units=50),
+        ChannelConfiguration(id="webchat", units=30),
+        ChannelConfiguration(id="voice", units=50, interrupts=("email",)),
+    )
+    pool = a_pool_with(*channels, units=100)
+    take(pool, "email")
+    chat = the_offer(pool.receive(2, message_channel="webchat"))
+    # when a call comes while the chat is not accepted yet
+    facts = pool.receive(3, message_channel="voice")
+    # then the call is offered, and the chat, for which there is no room any more, waits for somebody else, at once
+    assert kinds(facts) == ["ContactQueued", "OfferMade", "OfferWithdrawn"]
+    withdrawn = facts[-1]
+    assert isinstance(withdrawn, OfferWithdrawn)
+    assert (withdrawn.offer_id, withdrawn.cause) == (chat.offer_id, "capacity")
+
+
 def test_a_limit_on_open_offers_lets_them_come_one_after_the_other() -> None:
     pool = a_pool_with(rules=RoutingRules(offers_open_max=1))
     assert offered(pool, "email", "email", "webchat") == [True, False, False]
