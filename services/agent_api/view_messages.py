@@ -135,6 +135,8 @@ def fold_delivery(rows: Workset, event: outbound.AnyDelivery, entry_id: str) -> 
         if event.message_id and rows.messages.get(event.message_id) is not None:
             _move_on(rows, event.message_id, "failed", event.reason, event.at_ms, entry_id)
         return
+    if isinstance(event, outbound.TextsStopped | outbound.TextsResumed):
+        return  # The message that says so is shown as what it is.
     status, failure = _status_of(event)
     provider_id = event.provider_id
     message_id = event.message_id

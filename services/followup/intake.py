@@ -18,7 +18,7 @@ from libs.common.clock import Clock
 from libs.common.configuration.models import Configuration
 from libs.common.events.codec import encode_value
 from libs.common.events.followup import MailKind
-from libs.common.events.outbound import AddressBounced
+from libs.common.events.outbound import AddressBounced, TextsResumed, TextsStopped
 from libs.common.events.routing import (
     ContactCancelled,
     ContactLapsed,
@@ -34,12 +34,13 @@ from libs.common.events.routing import (
 from libs.common.log.port import Record
 from libs.common.outbox import NewItem, Outbox, OutboxState
 from libs.common.projection import Folded
-from libs.common.store import store_errors, upsert
+from libs.common.store import store_errors
 from services.followup import plan
 from services.followup import texts as texts_of
+from services.followup.hindrances import note_bounce, note_stop
 from services.followup.ledger import Ledger, Row, find_written_to
 from services.followup.promise import promise_answer, promise_opening
-from services.followup.store.tables import bounces, contacts, mails, texts
+from services.followup.store.tables import contacts, mails, texts
 
 _SEPARATOR: Final = " "
 
@@ -127,10 +128,14 @@ class Intake:
         self.suppressed = self.suppressed or any(item.state is OutboxState.SUPPRESSED for item in ordered)
 
     async def fold_deliveries(self, connection: AsyncConnection, folded: Sequence[Folded]) -> None:
-        """Mail that came back: nothing more goes to an address where that is for good."""
+        """Mail that came back: nothing more goes to an address where that is for good. Customers who want no automatic texts, or want them
+        again.
+        """
         bounced: dict[str, AddressBounced] = {}
         for item in folded:
             event = item.event
+            if isinstance(event, TextsStopped | TextsResumed):
+                await note_stop(connection, event)
             if isinstance(event, AddressBounced) and event.permanent:
                 address = plan.mail_address(event.handle)
                 if address is not None:
@@ -193,7 +198,8 @@ class Intake:
         if language is None:
             return
         promise = promise_opening(self._configuration, str(row["queue"]), fact.at_ms)
-        self._tell(ledger, row, fact, texts_of.wait_text(fact, promise, language, self._settings))
+        text = texts_of.wait_text(fact, promise, language, self._settings)
+        self._tell(ledger, row, fact, texts_of.with_way_out(text, language, row["channel"]))
 
     def _tell_notice(self, ledger: Ledger, fact: CustomerNotice) -> None:
         """Tell what the router wants the customer to know."""
@@ -209,6 +215,7 @@ class Intake:
             kind=kind,
             told_today=ledger.told_today(row["handle"], at_ms),
             bounced=plan.mail_address(row["handle"]) in ledger.bounced,
+            stopped=(row["channel"], row["handle"]) in ledger.stopped,
         )
 
     def _tell(self, ledger: Ledger, row: Row, fact: WaitExpected | CustomerNotice, text: str | None) -> None:
@@ -391,9 +398,3 @@ def _join(ledger: Ledger, fact: MessageJoined | ContactReturned) -> None:
             "email_references": _SEPARATOR.join(chain[-20:]),
         }
     )
-
-
-async def note_bounce(connection: AsyncConnection, address: str, reason: str, at_ms: int) -> None:
-    """From now on nothing is sent to this address."""
-    row = {"address": address, "reason": reason, "at_ms": at_ms}
-    await connection.execute(upsert(connection, bounces, row, key=("address",)))

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from libs.common.events.followup import MailKind
 from libs.common.store import insert_or_leave, insert_or_replace
 from services.followup import plan
-from services.followup.store.tables import addresses, agents, bounces, contacts, mails, texts
+from services.followup.store.tables import addresses, agents, bounces, contacts, mails, stops, texts
 
 Row = dict[str, Any]
 
@@ -43,6 +43,8 @@ _TOLD: Final = sa.select(texts.c.handle, texts.c.planned_ms).where(
     _among(texts.c.handle), texts.c.planned_ms > sa.bindparam("after_ms")
 )
 
+_STOPPED: Final = sa.select(stops.c.channel, stops.c.handle).where(_among(stops.c.handle), stops.c.stopped)
+
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
@@ -56,6 +58,7 @@ class Ledger:
     acknowledged_ms: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     texts: set[str] = field(default_factory=set)
     told_ms: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    stopped: set[tuple[str, str]] = field(default_factory=set)
     new_texts: list[Row] = field(default_factory=list)
     new_mails: list[Row] = field(default_factory=list)
     _changed_contacts: dict[str, Row] = field(default_factory=dict)
@@ -93,7 +96,11 @@ class Ledger:
     async def load_texts(
         self, connection: AsyncConnection, *, message_ids: Iterable[str], handles: Iterable[str], after_ms: int
     ) -> None:
-        """Read which of these texts are planned, and what was told to these handles since `after_ms`."""
+        """Read which of these texts are planned, what was told to these handles since `after_ms`, and which of them want to be told nothing
+        on which channel.
+        """
+        handles = set(handles)
+        self.stopped |= {(channel, handle) for channel, handle in await _rows(connection, _STOPPED, handles)}
         self.texts |= {message_id for (message_id,) in await _rows(connection, _TEXTS, message_ids)}
         for handle, planned_ms in await _rows(connection, _TOLD, handles, {"after_ms": after_ms}):
             self.told_ms[handle].append(planned_ms)

@@ -31,7 +31,8 @@ from libs.common.smtp import Mail, SmtpRefusedError, SmtpResult, SmtpUnavailable
 from libs.common.store import store_errors
 from libs.common.store_engine import StoreEngine
 from libs.common.together import Together
-from services.followup.intake import MailOrder, note_bounce
+from services.followup.hindrances import note_bounce
+from services.followup.intake import MailOrder
 from services.followup.render import Letter, Renderer, message_id, split_address
 
 SOURCE: Final = "centralino/followup"

@@ -51,6 +51,11 @@ _WORDS: Final = {
     },
 }
 
+_WAY_OUT: Final = {
+    "it": "Per non ricevere più questi avvisi scrivi FERMA.",
+    "en": "Send STOP to get no more of these notices.",
+}
+
 
 def is_worth_saying(wait_ms: int | None, settings: Followup) -> bool:
     """Whether a wait is known, long enough to be told and short enough to be believed."""
@@ -69,6 +74,13 @@ def wait_text(fact: WaitExpected, promise: Promise, language: str, settings: Fol
     return text.format(position=fact.position, wait=say_wait(wait_ms, language))
 
 
+def with_way_out(text: str | None, language: str, channel: str) -> str | None:
+    """The text with the word by which its customer gets no more of them. Who chats on the site leaves it anyway."""
+    if text is None or channel == Channel.WEBCHAT.value:
+        return text
+    return f"{text} {_WAY_OUT[language]}"
+
+
 def notice_text(fact: CustomerNotice, language: str | None, settings: Followup) -> str | None:
     """A notice in the customer's language, else in the firm's first one that it is written in, else in any."""
     base = (language or "").partition("-")[0]
@@ -79,13 +91,19 @@ def notice_text(fact: CustomerNotice, language: str | None, settings: Followup) 
 
 
 def plan_text(
-    contact: Mapping[str, Any], settings: Followup, *, kind: str, told_today: int, bounced: bool
+    contact: Mapping[str, Any], settings: Followup, *, kind: str, told_today: int, bounced: bool, stopped: bool = False
 ) -> str | None:
     """The language to tell a contact something in; None where nothing is to be told. `told_today`: what its customer was told so within a
-    day.
+    day. `stopped`: the customer wants no automatic texts on the contact's channel.
     """
     channels = TOLD_CHANNELS if kind == KIND_WAIT else NOTICED_CHANNELS
-    if contact["channel"] not in channels or contact["automatic"] or bounced or told_today >= TEXTS_A_DAY_MAX:
+    if (
+        stopped
+        or contact["channel"] not in channels
+        or contact["automatic"]
+        or bounced
+        or told_today >= TEXTS_A_DAY_MAX
+    ):
         return None
     address = mail_address(contact["handle"])
     if address is not None and is_no_reply(address):

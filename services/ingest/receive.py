@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from libs.common import ids
 from libs.common.blobs import BlobStore
 from libs.common.clock import Clock
@@ -20,7 +22,7 @@ from libs.common.errors import OutageError
 from libs.common.events.codec import encode_record
 from libs.common.events.inputs import CallbackWish, ContactReceived, CustomerLeft
 from libs.common.events.message import Message
-from libs.common.events.outbound import AnyDelivery
+from libs.common.events.outbound import AnyDelivery, TextsResumed, TextsStopped
 from libs.common.log.port import NewRecord
 from libs.common.log.publisher import Publisher
 from libs.common.log.streams import DEAD_LETTERS, DELIVERY_EVENTS, ROUTING_INPUTS
@@ -28,6 +30,7 @@ from libs.common.logging import get_logger
 from libs.common.metrics import Metrics
 from services.ingest.channels.port import AccountContext, AttachmentContent, ItemProblem, Normalised
 from services.ingest.classify import RuleInPlace, classify
+from services.ingest.stop_words import stop_of
 
 SOURCE: Final = "centralino/ingest"
 RECENT_MAX: Final = 100_000
@@ -81,6 +84,9 @@ class Receiver:
         """
         try:
             await self._keep(normalised.attachments)
+            # Before the messages, so that none of them is answered by an automatic text because its word was not known yet.
+            stops = [stop for message in normalised.messages if (stop := stop_of(message)) is not None]
+            await self._append_stops(stops, correlation_id)
             receipts = await self._append_messages(account, normalised.messages, correlation_id, wishes or Wishes())
             await self._append_deliveries(account, normalised.deliveries, correlation_id)
             await self._append_problems(account, normalised.problems, correlation_id)
@@ -122,7 +128,9 @@ class Receiver:
         self, account: AccountContext, messages: Sequence[Message], correlation_id: str, wishes: Wishes
     ) -> list[Receipt]:
         records, receipts = [], []
-        for message in messages:
+        for written in messages:
+            # A word that stops automatic texts is answered by none.
+            message = written if stop_of(written) is None else msgspec.structs.replace(written, automatic=True)
             found = classify(
                 message,
                 self._rules.get(account.pool, ()),
@@ -183,6 +191,18 @@ class Receiver:
                 correlation_id=correlation_id,
             )
             await self._publisher.append(DELIVERY_EVENTS, key, [record])
+
+    async def _append_stops(self, stops: Sequence[TextsStopped | TextsResumed], correlation_id: str) -> None:
+        for stop in stops:
+            record = encode_record(
+                stop,
+                key=stop.message_id,
+                event_id=f"{stop.message_id}-texts",  # The same message again says the same.
+                source=SOURCE,
+                time_ms=stop.at_ms,
+                correlation_id=correlation_id,
+            )
+            await self._publisher.append(DELIVERY_EVENTS, stop.message_id, [record])
 
     async def _append_problems(
         self, account: AccountContext, problems: Sequence[ItemProblem], correlation_id: str

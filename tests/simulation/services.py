@@ -169,6 +169,7 @@ class PostRoom(SimulatedService):
                 group.create_task(service.projection.run())
                 group.create_task(service.runner.run())
                 group.create_task(service.announcer.run())
+                group.create_task(service.teller.run())
         finally:
             await service.close()
 

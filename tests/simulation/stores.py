@@ -77,7 +77,8 @@ class Stores:
             "WHERE NOT reported OR state NOT IN ('sent', 'failed', 'suppressed')",
         )
         unannounced = self.rows(FOLLOWUP, f"SELECT effect_id FROM {followup_tables.mails.name} WHERE NOT announced")
-        return "".join(str(row) for row in (*waiting[:1], *unannounced[:1]))
+        unsaid = self.rows(FOLLOWUP, f"SELECT message_id FROM {followup_tables.texts.name} WHERE NOT published")
+        return "".join(str(row) for row in (*waiting[:1], *unannounced[:1], *unsaid[:1]))
 
     @contextmanager
     def _reading(self, store: str) -> Iterator[sqlite3.Connection]:

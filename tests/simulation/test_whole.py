@@ -79,6 +79,7 @@ def test_the_storm_is_a_storm(tmp_path: Path, templates: Stores) -> None:
         "mail server away",
         "mail's reply lost",
         "mails",
+        "wait told",
         "message handed in again",
         "command asked again",
         "command done",

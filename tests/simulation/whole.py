@@ -31,7 +31,7 @@ from tests.simulation.process import outside
 from tests.simulation.services import Door, HungUpError, Office, PostRoom, SimulatedService
 from tests.simulation.stores import Stores
 from tests.simulation.trouble import QUIET, TROUBLE, Troubles
-from tests.simulation.whole_check import check_stores
+from tests.simulation.whole_check import STOPPING, check_stores
 from tests.simulation.world import PARTITIONS, World
 
 ROUTERS = 2
@@ -49,7 +49,9 @@ def completed(configuration: Configuration) -> Configuration:
         for pool in POOLS
         for rule in (Rule(when=When(channel=("sms",)), queue=f"{pool}-slow"), Rule(queue=f"{pool}-quick"))
     ]
-    followup = Followup.model_validate({"delay": "5s", "from": "Shop <care@shop.example>"})
+    followup = Followup.model_validate(
+        {"delay": "5s", "from": "Shop <care@shop.example>", "tell_wait": True, "tell_wait_from": "1s"}
+    )
     return configuration.model_copy(update={"rules": tuple(rules), "followup": followup})
 
 
@@ -105,7 +107,9 @@ class WholeWorld(World):
         # Some have no address, one is a machine.
         local = "no-reply" if number == 1 else f"customer{number}"
         handles = () if number % 4 == 0 else (f"mailto:{local}@{event.pool}.example",)
-        message = msgspec.structs.replace(message, handles=handles, text="Where is it?", name=f"Customer {number}")
+        # One wants no automatic texts by sms, and says nothing else there.
+        text = "STOP" if number == STOPPING and message.channel == "sms" else "Where is it?"
+        message = msgspec.structs.replace(message, handles=handles, text=text, name=f"Customer {number}")
         account = AccountContext(name=message.account, channel=message.channel, pool=event.pool)
         while True:
             door = self._find(Door)
@@ -202,4 +206,4 @@ class WholeWorld(World):
 
     async def check(self) -> None:
         await super().check()
-        await check_stores(self)
+        self.troubles.happened["wait told"] = await check_stores(self)

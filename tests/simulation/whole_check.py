@@ -15,8 +15,9 @@ from libs.common.clock import Clock
 from libs.common.errors import PoisonError
 from libs.common.events.codec import decode_event
 from libs.common.events.followup import FollowUpFailed, FollowUpScheduled, FollowUpSent, FollowUpSuppressed
-from libs.common.events.routing import ContactQueued, ContactResolved
-from libs.common.ids import mail_effect_id
+from libs.common.events.outbound import ReplyRequested
+from libs.common.events.routing import ContactQueued, ContactResolved, CustomerNotice, WaitExpected
+from libs.common.ids import automatic_text_id, mail_effect_id
 from libs.common.log import streams
 from libs.common.log.fence import Fence
 from libs.common.log.memory import MemoryLog
@@ -29,6 +30,7 @@ from tests.simulation.connection import Sky
 from tests.simulation.database import StoreLine
 from tests.simulation.desktop import Desktop
 from tests.simulation.history import require
+from tests.simulation.installation import POOLS
 from tests.simulation.mail import MailBox
 from tests.simulation.process import Process
 from tests.simulation.stores import AGENT_API, Row, Stores
@@ -42,6 +44,8 @@ _ITS_OWN: Final[dict[str, frozenset[str]]] = {
     # A request wrote down when it came and what it asked; the log knows when the command was appended.
     "agent_commands": frozenset({"asked_ms", "digest"}),
 }
+# The customer who stops the automatic texts by sms.
+STOPPING: Final = 2
 # Compared by themselves (frames), or holding what the log does not know.
 _APART: Final = frozenset({"agent_view_state", "agent_frames", "agent_positions"})
 _ANNOUNCED: Final = "queue.changed"  # How often depends on when.
@@ -61,8 +65,8 @@ class Whole(Protocol):
     desktops: dict[str, Desktop]
 
 
-async def check_stores(world: Whole) -> None:
-    """All of it. Raises AssertionError."""
+async def check_stores(world: Whole) -> int:
+    """All of it; how many customers were told by a text how long they have to wait. Raises AssertionError."""
     records = {stream: await _admitted(world.log, stream) for stream in FOLLOWED}
     live = {table.name: world.stores.table(AGENT_API, table) for table in tables.metadata.sorted_tables}
     taken = list(world.box.taken)
@@ -72,6 +76,7 @@ async def check_stores(world: Whole) -> None:
     check_mails(facts, said, taken)
     check_frames(live["agent_frames"], live["agent_view_state"][0]["frame_seq"], seen)
     check_view(live, await _rebuild(world, records))
+    return check_texts(facts, [decode_event(record) for record in records[streams.OUTBOUND_MESSAGES]])
 
 
 async def _admitted(log: MemoryLog, stream: str) -> list[Record]:
@@ -114,6 +119,26 @@ def check_mails(facts: list[Any], said: list[Any], taken: list[tuple[str, str]])
     require(by_effect.keys() <= outcomes.keys(), "a mail without an outcome")
 
 
+def check_texts(facts: list[Any], outbound: list[Any]) -> int:
+    """Every automatic text follows from a fact, is the same however often it was published, and goes to nobody who stopped them; how many
+    say how long somebody has to wait.
+    """
+    told = [event for event in outbound if isinstance(event, ReplyRequested) and event.automatic]
+    known: dict[str, ReplyRequested] = {}
+    for text in told:
+        require(known.setdefault(text.message_id, text) == text, f"text {text.message_id} differs from its first copy")
+        stopped = text.channel == "sms" and text.handle in {f"tel:+39333{len(pool)}{STOPPING}" for pool in POOLS}
+        require(not stopped, f"text {text.message_id} goes to somebody who stopped them")
+    waits = {automatic_text_id("wait", fact.contact_id) for fact in facts if isinstance(fact, WaitExpected)}
+    notices = {
+        automatic_text_id("notice", fact.contact_id, fact.cause, str(fact.notice))
+        for fact in facts
+        if isinstance(fact, CustomerNotice)
+    }
+    require(known.keys() <= waits | notices, "a text that nothing asked for")
+    return len(known.keys() & waits)
+
+
 def check_frames(
     frames: list[Row], frame_seq: int, seen: dict[str, tuple[int | None, tuple[tuple[int, str], ...]]]
 ) -> None:
@@ -147,10 +172,14 @@ def check_view(live: dict[str, list[Row]], rebuilt: dict[str, list[Row]]) -> Non
             old == new, f"{name}: only in the view {sorted(old - new)[:2]}, only on the log {sorted(new - old)[:2]}"
         )
     shown, due = (
-        Counter(_plain(frame) for frame in frames["agent_frames"] if frame["type"] != _ANNOUNCED)
-        for frames in (live, rebuilt)
+        Counter(_plain(frame) for frame in frames["agent_frames"] if _is_of_facts(frame)) for frames in (live, rebuilt)
     )
     require(shown == due, f"frames: only shown {list(shown - due)[:2]}, only due {list(due - shown)[:2]}")
+
+
+def _is_of_facts(frame: Row) -> bool:
+    """Whether facts alone say when a frame is told and what it says. Texts stand on a stream that has no common order with them."""
+    return frame["type"] != _ANNOUNCED and json.loads(frame["body"]).get("change") != "reply"
 
 
 def _plain(frame: Row) -> str:

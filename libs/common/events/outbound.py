@@ -85,4 +85,20 @@ class AddressBounced(Delivery, frozen=True, kw_only=True, tag="centralino.addres
     reason: str
 
 
-AnyDelivery = MessageSent | MessageDelivered | MessageRead | MessageFailed | AddressBounced
+class TextsStopped(Delivery, frozen=True, kw_only=True, tag="centralino.texts.stopped.v1"):
+    """The customer wants no automatic texts on this channel any more, by a stop word; `message_id` is the message's."""
+
+    handle: str
+    channel: str
+
+
+class TextsResumed(Delivery, frozen=True, kw_only=True, tag="centralino.texts.resumed.v1"):
+    """The customer takes automatic texts on this channel again; `message_id` is the message's."""
+
+    handle: str
+    channel: str
+
+
+AnyDelivery = (
+    MessageSent | MessageDelivered | MessageRead | MessageFailed | AddressBounced | TextsStopped | TextsResumed
+)

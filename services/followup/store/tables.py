@@ -82,5 +82,14 @@ texts: Final = sa.Table(
     sa.Column("published", sa.Boolean, nullable=False, index=True),
     sa.Index("ix_followup_texts_handle_planned", "handle", "planned_ms"),
 )
+# Who wants no automatic texts on a channel, since when; `stopped` False: who takes them again since then.
+stops: Final = sa.Table(
+    "followup_stops",
+    metadata,
+    sa.Column("channel", sa.String(20), primary_key=True),
+    sa.Column("handle", sa.String(340), primary_key=True),
+    sa.Column("stopped", sa.Boolean, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+)
 outbox: Final = outbox_table(metadata, "followup_outbox")
 positions: Final = positions_table(metadata, "followup_positions")

@@ -16,7 +16,7 @@ from libs.common.configuration.models import Configuration, Followup, Pool, Queu
 from libs.common.events import routing
 from libs.common.events.codec import decode_event, encode_record
 from libs.common.events.followup import FollowUpFailed, FollowUpScheduled, FollowUpSent, FollowUpSuppressed
-from libs.common.events.outbound import ReplyRequested
+from libs.common.events.outbound import ReplyRequested, TextsResumed, TextsStopped
 from libs.common.events.routing import ContactCancelled, ContactLapsed
 from libs.common.ids import new_id
 from libs.common.log.memory import MemoryLog
@@ -27,7 +27,7 @@ from libs.common.settings import CommonSettings
 from libs.common.store import reading
 from libs.common.testing.builders import START_MS, a_bounce, a_contact_queued, a_contact_resolved, an_agent
 from services.followup.compose import FollowupService, compose
-from services.followup.store.tables import contacts, outbox, texts
+from services.followup.store.tables import contacts, outbox, stops, texts
 from tests.parts.smtp import MailServer, ReceivedMail
 from tests.support.waiting import eventually
 
@@ -430,3 +430,35 @@ async def test_a_notice_goes_out_once_in_the_customers_language(world: World) ->
     assert len({text.message_id for text in told}) == 2
     assert told[0].email_in_reply_to == "a@example.com"
     assert told[0].automatic
+
+
+async def _stopped(service: FollowupService, number: int) -> bool:
+    async with reading(service.engine) as connection:
+        query = sa.select(sa.func.count()).select_from(stops).where(stops.c.stopped)
+        return (await connection.execute(query)).scalar_one() == number
+
+
+async def test_who_stops_the_texts_gets_none_until_they_are_wanted_again(make_world) -> None:
+    # given a firm that tells its customers, and one who was told by sms and answers with the word that the text names
+    world = make_world(followup=TELLING)
+    await world.log.connect()
+    handle = "tel:+393331234567"
+    first, second, chat, third = by_sms(1), by_sms(2), a_contact_queued(3, channel="whatsapp", handle=handle), by_sms(4)
+    async with world.running() as service:
+        await world.publish(pool_configured(), first, waits(first))
+        (text,) = await _some_texts(world, 1)
+        assert text.text.endswith("Per non ricevere più questi avvisi scrivi FERMA.")
+        stop = TextsStopped(message_id="msg_stop", at_ms=2, handle=handle, channel="sms")
+        await _publish_delivery(world, stop)
+        await eventually(lambda: _stopped(service, 1))
+        # when the same customer has to wait again, by sms and on another channel
+        await world.publish(second, waits(second), chat, waits(chat))
+        # then only the other channel tells it
+        assert {one.contact_id for one in await _some_texts(world, 2)} == {first.contact_id, chat.contact_id}
+        # and when the texts are wanted again they come again, though an older word is delivered once more
+        resume = TextsResumed(message_id="msg_start", at_ms=3, handle=handle, channel="sms")
+        await _publish_delivery(world, resume, stop)
+        await eventually(lambda: _stopped(service, 0))
+        await world.publish(third, waits(third))
+        told = {one.contact_id for one in await _some_texts(world, 3)}
+    assert told == {first.contact_id, chat.contact_id, third.contact_id}

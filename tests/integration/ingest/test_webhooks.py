@@ -7,7 +7,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from libs.common.clock import VirtualClock
-from libs.common.events.outbound import AddressBounced
+from libs.common.events.outbound import AddressBounced, TextsStopped
 from libs.common.log.streams import DEAD_LETTERS, ROUTING_INPUTS
 from services.demo.signatures import basic_credentials, mailgun_signature, twilio_signature
 from tests.integration.ingest.conftest import ENVIRONMENT, PUBLIC_URL, Ingest
@@ -219,6 +219,18 @@ async def test_a_bounce_is_told_to_those_who_write(ingest: Ingest) -> None:
     (event,) = await ingest.deliveries()
     assert isinstance(event, AddressBounced)
     assert (event.handle, event.permanent) == ("mailto:luca@example.com", True)
+
+
+async def test_a_stop_word_is_told_to_those_who_write_and_is_a_message_too(ingest: Ingest) -> None:
+    stop = [(name, "Stop." if name == "Body" else value) for name, value in SMS]
+    assert (await post_sms(ingest, stop)).status_code == 200
+    assert (await post_sms(ingest, stop)).status_code == 200
+    first, second = await ingest.deliveries()
+    assert isinstance(first, TextsStopped)
+    assert (first.handle, first.channel, first.message_id) == ("tel:+393331234567", "sms", second.message_id)
+    # nothing automatic answers it
+    received, _ = await ingest.received()
+    assert (received.message.text, received.message.automatic) == ("Stop.", True)
 
 
 class TestReplays:
