@@ -18,6 +18,7 @@ import click
 
 from libs.common.clock import SystemClock, rfc3339
 from libs.common.errors import PoisonError, RefusedError
+from libs.common.events.codec import unpack
 from libs.common.log.dlq import DeadLetter, read_dead_letter
 from libs.common.log.open import open_log
 from libs.common.log.port import EventLog, NewRecord, Record
@@ -203,7 +204,7 @@ def _mark(entry: _Entry) -> NewRecord:
 def _describe(entry: _Entry) -> dict[str, Any]:
     letter = entry.letter
     try:
-        content: Any = json.loads(letter.record.value)
+        content: Any = json.loads(unpack(letter.record.value))
     except ValueError:
         content = letter.record.value.decode("utf-8", "backslashreplace")
     return {

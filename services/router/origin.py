@@ -16,9 +16,9 @@ from libs.common.errors import PoisonError
 from libs.common.events.codec import (
     HEADER_INPUT_OFFSET,
     HEADER_TERM,
+    encode_packed,
     encode_record,
     encode_time,
-    encode_value,
     fixed_headers,
     type_of,
 )
@@ -96,7 +96,9 @@ def fact_records(
             if contact_id is None
             else (*_type_headers(type(fact)), identity, at, *shared, ("ce_subject", contact_id.encode()))
         )
-        value = encode_value(fact)
+        value, packing = encode_packed(fact)
+        if packing:
+            headers = (*headers, *packing)
         records.append(NewRecord(key=fact.pool, value=value, headers=headers, size_max=len(value) + envelope_bytes))
         index += 1
     return records

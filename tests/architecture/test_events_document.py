@@ -106,9 +106,10 @@ def test_the_schemas_refuse_what_is_no_event() -> None:
 
 
 def test_the_headers_are_those_that_records_have() -> None:
-    # given a record with everything that can be in the headers
+    # given a record with everything that can be in the headers: it is so large that it is packed
+    agents = tuple(builders.an_agent(f"agent-{number}") for number in range(10_000))
     record = encode_record(
-        builders.a_contact_received(),
+        builders.a_configure_pool(agents=agents),
         key="care",
         event_id="e",
         source="s",

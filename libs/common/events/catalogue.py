@@ -96,6 +96,10 @@ HEADER_NOTES: Final = (
     ),
     HeaderNote(name="correlationid", what="runs from the webhook or request to the mail", required=True),
     HeaderNote(name="content-type", what="`application/json`", required=True),
+    HeaderNote(
+        name="content-encoding",
+        what="`gzip` where the value is packed: the configuration of a pool with thousands of agents",
+    ),
     HeaderNote(name="ce_subject", what="the id that it is about"),
     HeaderNote(name="causationid", what="the id of the record that caused this one"),
     HeaderNote(name="ce_term", what="`routing.events` alone: the term of its writer"),

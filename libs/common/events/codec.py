@@ -1,11 +1,14 @@
 """Between events and records: JSON in the value, CloudEvents 1.0 (Kafka binary mode) in the headers.
 
+The value of a large event, which is a pool's configuration, is packed by gzip: thousands of agents would not fit into one append.
 Unknown fields are ignored, so that an older reader goes on after a newer writer; an unknown type is poison.
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
 """
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, cast
@@ -20,6 +23,16 @@ from libs.common.log.port import Headers, NewRecord, Record
 
 HEADER_TERM: Final = "ce_term"
 HEADER_INPUT_OFFSET: Final = "ce_inputoffset"
+
+# A value above this is packed. No message and nothing that happens to a contact is as large.
+_PLAIN_BYTES_MAX: Final = 256 * 1024
+_PACKED_HEADER: Final = ("content-encoding", b"gzip")
+
+_PACKED_MAGIC: Final = b"\x1f\x8b"  # No JSON begins like this.
+_PACKING_LEVEL: Final = (
+    6  # 100,000 agents: 0.2 s and 1.1 MB; the best level takes more than three times as long for 1.0 MB.
+)
+_UNPACKED_BYTES_MAX: Final = 64 * 1024 * 1024
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -60,8 +73,32 @@ def type_of(event: msgspec.Struct) -> str:
 
 
 def encode_value(event: msgspec.Struct) -> bytes:
-    """The JSON value of an event."""
+    """The JSON value of an event, however large."""
     return _encoder.encode(event)
+
+
+def encode_packed(event: msgspec.Struct) -> tuple[bytes, Headers]:
+    """The value of an event as it stands on the log, packed where it is large, and the header that says so. The same bytes for the same
+    event.
+    """
+    value = _encoder.encode(event)
+    if len(value) <= _PLAIN_BYTES_MAX:
+        return value, ()
+    return gzip.compress(value, _PACKING_LEVEL, mtime=0), (_PACKED_HEADER,)
+
+
+def unpack(value: bytes) -> bytes:
+    """The JSON of a record's value, whether it was packed or not. Raises ValueError where it cannot be unpacked."""
+    if not value.startswith(_PACKED_MAGIC):
+        return value
+    unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        plain = unpacking.decompress(value, _UNPACKED_BYTES_MAX)
+    except zlib.error as error:
+        raise ValueError(f"cannot be unpacked: {error}") from error
+    if not unpacking.eof:
+        raise ValueError(f"packed, and cut off or above {_UNPACKED_BYTES_MAX} bytes")
+    return plain
 
 
 @cache
@@ -117,15 +154,26 @@ def encode_record(
         headers.append((HEADER_TERM, b"%d" % term))
     if input_offset is not None:
         headers.append((HEADER_INPUT_OFFSET, b"%d" % input_offset))
-    return NewRecord(key=key, value=_encoder.encode(event), headers=tuple(headers))
+    value, packing = encode_packed(event)
+    return NewRecord(key=key, value=value, headers=(*headers, *packing))
 
 
 def decode_event(record: Record) -> Any:
     """The event in a record of one of the typed streams. Raises PoisonError with the place, without the content."""
+    value = record.value
+    if value.startswith(_PACKED_MAGIC):
+        value = _unpack(record)
     try:
-        return _decoder(record.stream).decode(record.value)
+        return _decoder(record.stream).decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         # The first words of msgspec's message name the field and the type; they never quote the value.
+        raise PoisonError(f"{record.stream}/{record.partition}@{record.offset}: {error}") from error
+
+
+def _unpack(record: Record) -> bytes:
+    try:
+        return unpack(record.value)
+    except ValueError as error:
         raise PoisonError(f"{record.stream}/{record.partition}@{record.offset}: {error}") from error
 
 

@@ -95,6 +95,29 @@ async def test_the_configuration_is_told_once(log: MemoryLog, clock: VirtualCloc
     assert len(of_type(await desk.facts(), PoolConfigured)) == 1
 
 
+async def test_a_pool_of_ten_thousand_agents_is_configured_and_recovered(log: MemoryLog, clock: VirtualClock) -> None:
+    # given more agents than one append holds as they are written
+    agents = {
+        f"agent-{number:05}": Agent(name=f"Agente {number}", pool="care", skills={f"s{number % 50}": 3, "orders": 2})
+        for number in range(10_000)
+    }
+    desk = Desk(log, clock, configuration=a_configuration(agents=agents))
+    async with working(desk) as worker:
+        await desk.decided(worker)
+        await desk.give(a_set_presence("agent-09999"))
+        await desk.give(a_contact_received(queue="orders"))
+        await desk.decided(worker)
+    # then one of them is offered a contact
+    facts = await desk.facts()
+    assert [fact.agent_id for fact in of_type(facts, OfferMade)] == ["agent-09999"]
+    # and a router that begins anew knows them all and configures nothing again
+    async with working(desk) as worker:
+        await desk.decided(worker)
+        assert worker.tenure is not None
+        assert len(worker.tenure.state.pools["care"].agents) == 10_000
+    assert len(of_type(await desk.facts(), PoolConfigured)) == 1
+
+
 async def test_a_message_from_before_the_first_configuration_is_not_lost(log: MemoryLog, clock: VirtualClock) -> None:
     # given: ingest was there before the first router ever was
     desk = Desk(log, clock)
