@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from libs.common.configuration import Configuration, ConfigurationInvalidError, configuration_schema
-from libs.common.configuration.load import examine_configuration, read_text
+from services.cli.surroundings import examine_file
 
 
 @click.command()
@@ -18,7 +18,7 @@ from libs.common.configuration.load import examine_configuration, read_text
 def check(file: Path) -> None:
     """Check a configuration: every error at once, with its place. Exit code 1 when there are any."""
     try:
-        examination = examine_configuration(read_text(file), str(file), os.environ)
+        examination = examine_file(file, os.environ)
     except ConfigurationInvalidError as error:
         click.echo(str(error), err=True)
         sys.exit(1)

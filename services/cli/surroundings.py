@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import SecretStr, ValidationError
 
+from libs.common.clock import SystemClock
 from libs.common.configuration import Configuration, ConfigurationProblem
-from libs.common.configuration.load import SAMPLE_PATH, examine_configuration, read_text
-from libs.common.configuration.problems import ConfigurationInvalidError
+from libs.common.configuration.load import SAMPLE_PATH, Examination, examine_configuration, read_text
+from libs.common.configuration.problems import ConfigurationInvalidError, Found
 from libs.common.errors import RefusedError
 from libs.common.settings import CommonSettings
+from services.router.pools import find_refused
 
 SECRET_FILE: Final = "secret"  # noqa: S105  # the file's name, not what is in it
 _SECRET_BYTES: Final = 32
@@ -116,12 +118,23 @@ def _checked(path: Path, secret: str) -> SecretStr:
     return SecretStr(secret)
 
 
+def examine_file(path: Path, environ: Mapping[str, str]) -> Examination:
+    """Everything that can be said about a configuration, also whether the router would take it. Raises ConfigurationInvalidError where
+    it cannot be read.
+    """
+    return examine_configuration(read_text(path), str(path), environ, further=_find_refused)
+
+
+def _find_refused(configuration: Configuration) -> Iterator[Found]:
+    for pool, message in find_refused(configuration, SystemClock().now_ms()).items():
+        yield Found(path=("pools", pool), message=message, on_key=True)
+
+
 def read_configuration(
     path: Path | None, environ: Mapping[str, str]
 ) -> tuple[Configuration, tuple[ConfigurationProblem, ...]]:
     """The configuration (None: the built-in sample) and its warnings. Raises ConfigurationInvalidError."""
-    path = path or SAMPLE_PATH
-    examination = examine_configuration(read_text(path), str(path), environ)
+    examination = examine_file(path or SAMPLE_PATH, environ)
     if examination.configuration is None:
         raise ConfigurationInvalidError(examination.errors)
     return examination.configuration, examination.warnings

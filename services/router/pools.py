@@ -15,7 +15,7 @@ from libs.common.configuration.callbacks import Callbacks
 from libs.common.configuration.models import CHANNEL_TARGETS_MS, Configuration
 from libs.common.configuration.models import Overflow as OverflowRule
 from libs.common.configuration.opening import Opening, agent_calendar, horizon, openings_of, queue_calendar, work_out
-from libs.common.events.codec import encode_value
+from libs.common.events.codec import encode_packed, encode_value
 from libs.common.events.inputs import ConfigurePool
 from libs.common.events.message import Channel
 from libs.common.events.pool import (
@@ -29,8 +29,12 @@ from libs.common.events.pool import (
     RoutingRules,
 )
 from libs.common.log.streams import partition_of
+from services.router.core.decide_pool import find_problem
 
 _VERSION_CHARS: Final = 32
+
+# What a pool's configuration may take on the log when it is packed. It is one append, and so is the fact that follows on it.
+_CONFIGURATION_BYTES_MAX: Final = 900_000
 _PLAIN_RULES: Final = RoutingRules()
 
 
@@ -179,6 +183,29 @@ def configure_pool(
         source += repr(sorted(openings.items())).encode()
     digest = hashlib.sha256(source).hexdigest()[:_VERSION_CHARS]
     return replace(content, version=digest)
+
+
+def find_refused(configuration: Configuration, now_ms: int) -> dict[str, str]:
+    """Why the core would refuse the configuration of a pool, or the log not take it, by the pools' names. Tens of thousands of agents are
+    possible.
+    """
+    problems = {}
+    for pool in sorted(configuration.pools):
+        event = with_calendars(pool_configuration(configuration, pool), openings_of(configuration, pool), now_ms)
+        problem = find_problem(event) or _find_too_large(event)
+        if problem is not None:
+            problems[pool] = problem
+    return problems
+
+
+def _find_too_large(event: ConfigurePool) -> str | None:
+    size = len(encode_packed(event)[0])
+    if size <= _CONFIGURATION_BYTES_MAX:
+        return None
+    return (
+        f"its {len(event.agents)} agents, {len(event.queues)} queues and {len(event.calendars)} calendars take {size} bytes"
+        f" when they are packed, at most {_CONFIGURATION_BYTES_MAX} are possible: divide it into several pools"
+    )
 
 
 def with_calendars(configuration: ConfigurePool, openings: Mapping[str, Opening], now_ms: int) -> ConfigurePool:

@@ -6,7 +6,7 @@ them are collected, because whoever repairs a file wants to do so once. Called b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from libs.common.configuration.checks import check_document
 from libs.common.configuration.messages import message_of_detail, place_of_detail
 from libs.common.configuration.models import FROM_FILE, Configuration
 from libs.common.configuration.places import Document, Place, Step
-from libs.common.configuration.problems import ConfigurationInvalidError, ConfigurationProblem
+from libs.common.configuration.problems import ConfigurationInvalidError, ConfigurationProblem, Found
 
 SAMPLE_PATH = Path(__file__).with_name("sample.yaml")
-SIZE_MAX_BYTES = 4 * 1024 * 1024
+SIZE_MAX_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,15 @@ def read_text(path: Path) -> str:
 
 
 def examine_configuration(
-    text: str, name: str = "centralino.yaml", environ: Mapping[str, str] | None = None
+    text: str,
+    name: str = "centralino.yaml",
+    environ: Mapping[str, str] | None = None,
+    further: Callable[[Configuration], Iterable[Found]] | None = None,
 ) -> Examination:
-    """Everything that can be said about a text. With `environ`, a variable that it names and that is not set is a warning."""
+    """Everything that can be said about a text. With `environ`, a variable that it names and that is not set is a warning.
+
+    `further`: what else is wrong with a configuration that is good by itself.
+    """
     document = Document(text)
     errors = {_problem(name, found.place, found.path, found.message): found.path for found in document.findings}
     warnings: list[ConfigurationProblem] = []
@@ -89,6 +95,9 @@ def examine_configuration(
                 warnings.append(problem)
             elif found.path not in broken:
                 errors[problem] = found.path
+        if further is not None and configuration is not None and not errors:
+            for found in further(configuration):
+                errors[_at(name, document, found.path, found.message, on_key=found.on_key)] = found.path
     return Examination(
         configuration=None if errors else configuration,
         errors=tuple(sorted(errors)),

@@ -7,6 +7,7 @@ follow-up service's acknowledgements. Which days are holidays comes from the `ho
 from __future__ import annotations
 
 import datetime
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from zoneinfo import ZoneInfo
 import holidays
 
 from libs.common.configuration.calendars import DAYS, HolidayName, Span, parse_days
-from libs.common.configuration.models import ALWAYS, Agent, Configuration, Pool, Queue
+from libs.common.configuration.models import ALWAYS, Configuration, Pool
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
@@ -29,6 +30,7 @@ _UTC: Final = datetime.UTC
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=_UTC)
 _MS: Final = datetime.timedelta(milliseconds=1)
 _MINUTE: Final = datetime.timedelta(minutes=1)
+_DIGEST_CHARS: Final = 16
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -104,9 +106,16 @@ def openings_of(configuration: Configuration, pool: str) -> dict[str, Opening]:
     for calendar_id in itertools.chain(
         (pool_calendar(configuration, pool),),
         (queue_calendar(configuration, name) for name in queues),
-        (agent_calendar(configuration, name) for name in agents),
     ):
         if calendar_id is not None and calendar_id not in found:
+            found[calendar_id] = _opening(configuration, configuration.pools[pool], calendar_id)
+    for name in agents:
+        calendar_id, shift = agent_calendar(configuration, name), configuration.agents[name].shift
+        if calendar_id is None or calendar_id in found:
+            continue
+        if isinstance(shift, dict):  # Who works on a holiday is what the rota says.
+            found[calendar_id] = Opening(timezone=configuration.pools[pool].timezone, week=_week(shift))
+        else:
             found[calendar_id] = _opening(configuration, configuration.pools[pool], calendar_id)
     return dict(sorted(found.items()))
 
@@ -128,9 +137,14 @@ def queue_calendar(configuration: Configuration, queue: str) -> str | None:
 
 
 def agent_calendar(configuration: Configuration, agent: str) -> str | None:
-    """The id of the calendar of an agent's shifts; None: he has none, and is offered work whenever he is available."""
+    """The id of the calendar of an agent's shifts; None: he has none, and is offered work whenever he is available.
+
+    Agents of a pool who have the same hours written out share one: there are many agents, and few shifts.
+    """
     shift = configuration.agents[agent].shift
-    return None if shift is None else shift if isinstance(shift, str) else f"agent:{agent}"
+    if shift is None or isinstance(shift, str):
+        return shift
+    return f"shift:{hashlib.sha256(repr(_week(shift)).encode()).hexdigest()[:_DIGEST_CHARS]}"
 
 
 def _opening(configuration: Configuration, pool: Pool, calendar_id: str) -> Opening:
@@ -143,13 +157,8 @@ def _opening(configuration: Configuration, pool: Pool, calendar_id: str) -> Open
             holidays=named.holidays,
             special=_special(named.special),
         )
-    part: Pool | Queue | Agent = (
-        pool if kind == "pool" else configuration.queues[name] if kind == "queue" else configuration.agents[name]
-    )
-    hours = part.shift if isinstance(part, Agent) else part.hours
+    hours = pool.hours if kind == "pool" else configuration.queues[name].hours
     assert isinstance(hours, dict), "a calendar of its own has its own hours"
-    if isinstance(part, Agent):
-        return Opening(timezone=pool.timezone, week=_week(hours))  # Who works on a holiday is what the rota says.
     return Opening(timezone=pool.timezone, week=_week(hours), holidays=pool.holidays, special=_special(pool.special))
 
 

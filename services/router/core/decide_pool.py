@@ -34,7 +34,7 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
     """
     if event.version == state.version:
         return []
-    problem = _limit_problem(event) or _calendar_problem(event)
+    problem = find_problem(event)
     if problem is not None:
         return [refuse(event, RefusalReason.LIMIT_REACHED, problem, event.version, now_ms)]
     queues = {queue.id: queue for queue in event.queues}
@@ -53,6 +53,11 @@ def configure_pool(state: PoolState, event: ConfigurePool, now_ms: int) -> list[
             calendars=tuple({calendar.id: _in_order(calendar) for calendar in event.calendars}.values()),
         )
     ]
+
+
+def find_problem(event: ConfigurePool) -> str | None:
+    """Why this configuration is refused: it has more of something than a pool may have. None: it is taken."""
+    return _limit_problem(event) or _calendar_problem(event)
 
 
 def _known(queue: QueueConfiguration, pool: str) -> QueueConfiguration:

@@ -1,6 +1,7 @@
 """`check` and `schema` as a user sees them: exact outputs and exit codes."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,41 @@ def test_every_error_is_told_with_its_place_and_exit_code_1(tmp_path: Path) -> N
         f"warning: {file}:3:32: queues.orders.skills.orders: unknown skill: no agent has it",
         f"3 errors in {file}",
     ]
+
+
+def test_a_pool_that_the_router_would_refuse_is_an_error_at_its_place(tmp_path: Path) -> None:
+    # given more different skills than a pool may have
+    agents = "".join(
+        f"  a{number}: {{name: A, pool: care, skills: {{{', '.join(f's{number}-{skill}: 1' for skill in range(300))}}}}}\n"
+        for number in range(17)
+    )
+    file = tmp_path / "centralino.yaml"
+    file.write_text(f"pools:\n  care: {{}}\nqueues: {{q: {{pool: care}}}}\nrules: [{{queue: q}}]\nagents:\n{agents}")
+
+    result = run("check", file)
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0] == (
+        f"{file}:2:3: pools.care: The agents of a pool have at most 5000 different skills."
+    )
+
+
+def test_a_pool_that_no_log_would_take_is_an_error_at_its_place(tmp_path: Path) -> None:
+    # given so much that cannot be packed
+    chance = random.Random(7)
+    queues = "".join(
+        f"  q{number}: {{pool: care, skills: {{{', '.join(f's{chance.randrange(10**30)}: 1' for _ in range(20))}}}}}\n"
+        for number in range(4_000)
+    )
+    file = tmp_path / "centralino.yaml"
+    file.write_text(f"pools:\n  care: {{}}\nqueues:\n{queues}rules: [{{queue: q1}}]\nagents: {{}}\n")
+
+    result = run("check", file)
+
+    assert result.exit_code == 1
+    [error] = [line for line in result.stderr.splitlines() if not line.startswith("warning")][:-1]
+    assert error.startswith(f"{file}:2:3: pools.care: its 0 agents, 4000 queues and 0 calendars take ")
+    assert error.endswith("at most 900000 are possible: divide it into several pools")
 
 
 def test_a_secret_that_is_not_set_is_a_warning(tmp_path: Path) -> None:

@@ -137,20 +137,43 @@ def test_who_goes_by_which_calendar() -> None:
         "far": "chile",
         "free": None,
     }
-    assert [agent_calendar(configuration, name) for name in configuration.agents] == ["early", "agent:bruno", None]
+    early, written_out, none = [agent_calendar(configuration, name) for name in configuration.agents]
+    assert (early, none) == ("early", None)
+    assert written_out is not None
+    assert written_out.startswith("shift:")
     assert openings_of(configuration, "other") == {}
     assert openings_of(configuration, "care")["early"].timezone == "Europe/Rome"
 
 
 def test_a_queues_own_hours_keep_the_pools_holidays_and_a_shift_its_own_counsel() -> None:
     christmas = local("2026-12-28 00:00") - 3 * DAY_MS, local("2026-12-28 00:00")
-    openings = openings_of(parse_configuration(CONFIGURATION), "care")
+    configuration = parse_configuration(CONFIGURATION)
+    openings = openings_of(configuration, "care")
     assert work_out(openings["queue:night"], *christmas) == (
         (local("2026-12-25 10:00"), local("2026-12-25 11:00")),
         (local("2026-12-27 00:00"), local("2026-12-28 00:00")),
     )
     monday = local("2026-12-07 00:00")
-    assert len(work_out(openings["agent:bruno"], monday, monday + DAY_MS)) == 1
+    shift = agent_calendar(configuration, "bruno")
+    assert shift is not None
+    assert len(work_out(openings[shift], monday, monday + DAY_MS)) == 1
+
+
+def test_agents_of_a_pool_with_the_same_hours_share_a_calendar() -> None:
+    # given a rota in which many have the same hours, written in one way or the other
+    shifts = [
+        '{mon-fri: ["09:00-13:00"]}',
+        '{mon-thu: ["09:00-13:00"], fri: ["09:00-13:00"]}',
+        '{mon-fri: ["14:00-18:00"]}',
+    ]
+    agents = "".join(
+        f"  agent-{number}: {{name: A, pool: care, shift: {shifts[number % 3]}}}\n" for number in range(300)
+    )
+    configuration = parse_configuration(f"pools: {{care: {{}}}}\nqueues: {{q: {{pool: care}}}}\nagents:\n{agents}")
+    # then there are as many calendars as different hours
+    assert len(openings_of(configuration, "care")) == 2
+    assert agent_calendar(configuration, "agent-0") == agent_calendar(configuration, "agent-1")
+    assert agent_calendar(configuration, "agent-0") != agent_calendar(configuration, "agent-2")
 
 
 def test_says_whether_it_is_open_and_when_that_changes() -> None:
