@@ -121,6 +121,7 @@ def an_overflow(rng: random.Random, pool: str) -> tuple[Overflow, ...]:
             (Overflow(when="waited", at_least=30_000, to="queue", target=f"{pool}-slow"),),
             (Overflow(when="waited", at_least=60_000, to="end", text=words),),
             (Overflow(when="waited", at_least=20_000, to="callback"),),
+            (Overflow(when="waited", at_least=5_000, to="callback"),),
         )
     )
     return (*before, *after)

@@ -71,7 +71,7 @@ class Customers:
     world: World
     pool: str
     queues: tuple[str, ...]
-    number: int = 12
+    number: int = 7
     pause_s: float = 20.0
     accepted: dict[str, None] = field(default_factory=dict)
     writing: bool = True
@@ -130,9 +130,9 @@ class Customers:
             self.world.start(self._again(event, rng.uniform(1, 20 * _HOUR_S)), "a late repetition")
         await self.world.send(event)
         self.accepted[event.message.id] = None
-        if rng.random() < (0.1 if event.callback is None else 0.4):
+        if rng.random() < (0.25 if event.callback is None else 0.8):
             await asyncio.sleep(rng.expovariate(1 / 60))
-            declines = rng.random() < (0.3 if event.callback is None else 0.8)
+            declines = rng.random() < (0.3 if event.callback is None else 0.9)
             await self.world.send(CustomerLeft(pool=self.pool, contact_id=event.contact_id, declines_callback=declines))
 
     async def _again(self, event: ContactReceived, after_s: float) -> None:
@@ -163,13 +163,13 @@ class Agents:
         """One agent's comings and goings. Sometimes nothing is heard of him for a while, without a word."""
         rng = self._world.rng
         while self.working:
-            if rng.random() < 0.15:
+            if rng.random() < 0.35:
                 self._gone.add(name)
-                await asyncio.sleep(rng.uniform(10, 150))
+                await asyncio.sleep(rng.uniform(60, 240))
                 self._gone.discard(name)
             status = rng.choice(("available", "available", "available", "busy", "break", "offline"))
             await self._presence(name, status)
-            await asyncio.sleep(rng.uniform(60, 900) if status == "available" else rng.uniform(5, 120))
+            await asyncio.sleep(rng.uniform(20, 200) if status == "available" else rng.uniform(5, 120))
 
     async def oversee(self) -> None:
         """A supervisor lets queues run empty now and then, into another or none, and ends it; some of it makes no sense."""
