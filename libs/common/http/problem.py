@@ -145,13 +145,22 @@ async def _handle_http(connection: HTTPConnection, error: Exception) -> Response
 async def _handle_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = error.errors()
-    malformed = any(fault["type"] == "json_invalid" for fault in faults)
+    broken = next((fault for fault in faults if fault["type"] == "json_invalid"), None)
     errors = tuple(_field_error(fault) for fault in faults)
-    if malformed:
-        return problem_response(malformed_problem("The body is not valid JSON.", errors=errors))
+    if broken is not None:
+        place = _place_in(error.body, broken["loc"][-1])
+        return problem_response(malformed_problem(f"The body is not valid JSON{place}.", errors=errors))
     return problem_response(
         ProblemError(422, "invalid", "Invalid request", "Some fields are not as they must be.", errors=errors)
     )
+
+
+def _place_in(document: object, position: object) -> str:
+    """Where in a document this character stands, in words; empty where that is not known."""
+    if not isinstance(document, str) or not isinstance(position, int):
+        return ""
+    line_begin = document.rfind("\n", 0, position) + 1
+    return f" (line {document.count(chr(10), 0, position) + 1}, column {position - line_begin + 1})"
 
 
 def malformed_problem(detail: str, *, errors: Sequence[FieldError] = ()) -> ProblemError:

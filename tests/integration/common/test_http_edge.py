@@ -138,6 +138,19 @@ async def test_a_body_that_cannot_be_read_or_kept_is_a_clean_400(edge: Edge, bod
         assert_problem(answer, 400, "malformed")
 
 
+async def test_the_place_where_json_breaks_off_is_told_and_nothing_of_what_it_says(edge: Edge) -> None:
+    _, client = edge
+
+    answer = await client.post(
+        "/v1/orders/1", content=b'{"text": "secret",\n  broken}', headers={"Content-Type": "application/json"}
+    )
+
+    assert_problem(answer, 400, "malformed")
+    assert "(line 2, column 3)" in answer.json()["detail"]
+    assert "secret" not in answer.text
+    assert "broken" not in answer.text
+
+
 async def test_the_place_of_an_unstorable_text_is_told(edge: Edge) -> None:
     _, client = edge
 
