@@ -253,7 +253,8 @@ def fold_return(state: PoolState, fact: ContactReturned) -> None:
     if contact.thread_id in state.index.threads:
         raise IllegalFactError(f"thread {contact.thread_id} has an open contact")
     at_ms = max(state.now_ms, fact.at_ms)
-    rearrange(state, contact, replace(contact, state=ContactState.QUEUED, resumable_until_ms=0, waits_ms=at_ms))
+    back = replace(contact, state=ContactState.QUEUED, resumable_until_ms=0, waits_ms=at_ms)
+    rearrange(state, contact, replace(back, overflow_from_ms=at_ms) if fact.waits_anew else back)
     if fact.callback_request is not None:
         state.requests.add(contact, fact.callback_request)
     state.messages.add(fact.message_id, at_ms)

@@ -97,6 +97,7 @@ def _join(state: PoolState, event: _Handover, now_ms: int) -> list[PoolFact] | N
                 contact_id=contact_id,
                 message_id=letter.message_id,
                 email_message_id=letter.email_message_id,
+                waits_anew=True,
             )
         ]
     return None

@@ -117,6 +117,7 @@ def _return(state: PoolState, contact_id: str, event: ContactReceived, now_ms: i
         message_id=message.id,
         email_message_id=message.email_message_id,
         callback_request=_request(event, contact_id),
+        waits_anew=True,
     )
 
 

@@ -5,9 +5,10 @@ Themes 1, 12, 24, 26 and 27 of the complaints that this core was built against.
 
 from __future__ import annotations
 
+from libs.common.events.inputs import CustomerLeft
 from libs.common.events.pool import Calendar, Overflow
 from libs.common.events.routing import ContactMoved, CustomerNotice, OfferMade
-from libs.common.testing.builders import START_MS, a_queue, an_agent
+from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
 from tests.unit.router.pool import Pool, kinds, offered_to, the_offer
 
 MINUTE_MS = 60_000
@@ -130,3 +131,21 @@ def test_after_so_long_without_an_answer_the_customer_is_told_where_to_write() -
     facts = pool.wait(20_000)
     assert [fact.texts for fact in facts if isinstance(fact, CustomerNotice)] == [WORDS]
     assert kinds(facts)[-1] == "ContactCancelled"
+
+
+def test_who_comes_back_is_not_turned_away_for_the_time_away() -> None:
+    # given a queue that ends contacts which have waited for ten minutes, and a customer who leaves after two
+    rule = Overflow(when="waited", at_least=10 * MINUTE_MS, to="end", text=WORDS)
+    pool = Pool(queues=(a_queue("orders", overflow=(rule,)),))
+    pool.receive(1, message_thread_id="thr_1")
+    due_ms = pool.state.contacts["con_1"].due_ms
+    pool.wait(2 * MINUTE_MS)
+    pool.give(CustomerLeft(pool=POOL, contact_id="con_1"))
+    # when the customer comes back after ten more
+    pool.at_ms += 10 * MINUTE_MS
+    facts = pool.receive(2, message_thread_id="thr_1")
+    # then the contact waits again in its old place, and goes on after as long as any that begins to wait
+    assert kinds(facts) == ["ContactReturned"]
+    assert pool.state.contacts["con_1"].due_ms == due_ms
+    assert pool.wait(10 * MINUTE_MS - 1) == []
+    assert kinds(pool.wait(1)) == ["CustomerNotice", "ContactCancelled"]

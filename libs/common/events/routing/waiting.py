@@ -278,13 +278,14 @@ class ContactAbandoned(Fact, frozen=True, kw_only=True, tag="centralino.contact.
 
 class ContactReturned(Fact, frozen=True, kw_only=True, tag="centralino.contact.returned.v1"):
     """The customer of an abandoned contact wrote again: it waits again, in its old place, and the message belongs to it.
-    `callback_request` as in `MessageJoined`.
+    `callback_request` as in `MessageJoined`. `waits_anew`: for overflow the time counts from now, without what the customer was away.
     """
 
     contact_id: str
     message_id: str
     email_message_id: str | None = None
     callback_request: str | None = None
+    waits_anew: bool = False
 
 
 class ContactLapsed(Fact, frozen=True, kw_only=True, tag="centralino.contact.lapsed.v1"):
