@@ -21,6 +21,8 @@ from libs.common.events.inputs import (
     FinishWrapUp,
     HoldContact,
     RejectOffer,
+    ReportNotReached,
+    RequestCallback,
     ResolveContact,
     SetPresence,
     TimeAdvanced,
@@ -53,7 +55,8 @@ _WAITING: Final = frozenset({ContactState.QUEUED, ContactState.OFFERED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interlude:
-    """After `work_ms` of conversation the contact is put aside for `held_ms`, or passed on by `transfer`; exactly one of the two.
+    """After `work_ms` of conversation the contact is put aside for `held_ms`, or its agent gives it away by `command`: passes it on, has
+    its customer called back (not before `held_ms` are over), or says that nobody answered the call.
 
     `by_customer`: what is put aside goes on because the customer writes, as soon as the agent has room; else the agent goes on.
     """
@@ -61,7 +64,16 @@ class Interlude:
     work_ms: int
     held_ms: int | None = None
     by_customer: bool = False
-    transfer: TransferContact | None = None
+    command: TransferContact | RequestCallback | ReportNotReached | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A customer who waits asks to be called, so long after coming, not before so long after that."""
+
+    after_ms: int
+    wait_ms: int
+    handle: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +82,7 @@ class Arrival:
 
     `handling_ms` is from being assigned, or from the end of the last of the `interludes`, to the end of the conversation, `wrap_up_ms`
     how soon after that the agent says that he is done (None: when the wrap-up's time is over, or at once where it has no end).
-    `patience_ms`: when the customer leaves if nobody has taken the contact (None: never).
+    `patience_ms`: when the customer leaves if nobody has taken the contact (None: never). `wish`: what else may happen while it waits.
     """
 
     at_ms: int
@@ -79,17 +91,20 @@ class Arrival:
     patience_ms: int | None = None
     wrap_up_ms: int | None = None
     interludes: tuple[Interlude, ...] = ()
+    wish: Wish | None = None
 
 
 @dataclass(slots=True)
 class _Course:
     """How far a contact has come. `passed`: interludes behind it. `stretch`: what was to happen at the end of an earlier stretch of work
-    no longer does.
+    no longer does. `began_ms`: since when somebody is at this stretch; `done_ms`: what those before did of it, who had to leave it.
     """
 
     arrival: Arrival
     passed: int = 0
     stretch: int = 0
+    began_ms: int | None = None
+    done_ms: int = 0
 
     def interlude(self) -> Interlude | None:
         """The one that comes next."""
@@ -215,6 +230,8 @@ class Simulation:
         # After what the arrival leads to at once: who is answered in the same moment has not left.
         if arrival.patience_ms is not None:
             self._schedule(self.now_ms + arrival.patience_ms, self._leave, contact_id)
+        if arrival.wish is not None:
+            self._schedule(self.now_ms + arrival.wish.after_ms, self._ask_for_call, (contact_id, arrival.wish))
         self._next_arrival()
 
     def _advance(self, _: None) -> None:
@@ -224,6 +241,19 @@ class Simulation:
         contact = self.state.contacts.get(contact_id)
         if contact is not None and contact.state in _WAITING:
             self._decide(CustomerLeft(pool=self._pool, contact_id=contact_id))
+
+    def _ask_for_call(self, asked: tuple[str, Wish]) -> None:
+        contact_id, wish = asked
+        contact = self.state.contacts.get(contact_id)
+        if contact is not None and contact.state in _WAITING:
+            asked = RequestCallback(
+                **self._by(""),
+                supervising=True,
+                contact_id=contact_id,
+                handle=wish.handle,
+                not_before_ms=self.now_ms + wish.wait_ms,
+            )
+            self._decide(asked)
 
     def _accept(self, offer: OfferMade) -> None:
         if offer.offer_id in self.state.offers:
@@ -243,17 +273,24 @@ class Simulation:
             self._decide(ResolveContact(**self._by(agent_id), contact_id=contact_id))
             return
         course.passed += 1
-        if interlude.transfer is None:
-            self._decide(HoldContact(**self._by(agent_id), contact_id=contact_id))
-        else:
-            passed_on = msgspec.structs.replace(interlude.transfer, **self._by(agent_id), contact_id=contact_id)
-            self._decide(passed_on)
-        contact = self.state.contacts[contact_id]
+        course.began_ms, course.done_ms = None, 0
+        self._decide(self._command_of(interlude, agent_id, contact_id))
+        contact = self.state.contacts.get(contact_id)
+        if contact is None:
+            return  # Nobody answered the last call.
         if contact.state is ContactState.HELD:
             self._schedule(self.now_ms + (interlude.held_ms or 0), self._go_on, (stretch, interlude))
         elif contact.state is ContactState.ACTIVE and course.stretch == number:
             # Under other rules it cannot be passed on like this: whoever has it goes on.
             self._begin_stretch(contact_id, agent_id)
+
+    def _command_of(self, interlude: Interlude, agent_id: str, contact_id: str) -> AnyInput:
+        fields = {**self._by(agent_id), "contact_id": contact_id}
+        if interlude.command is None:
+            return HoldContact(**fields)
+        if isinstance(interlude.command, RequestCallback):
+            fields["not_before_ms"] = self.now_ms + (interlude.held_ms or 0)
+        return msgspec.structs.replace(interlude.command, **fields)
 
     def _go_on(self, put_aside: tuple[tuple[str, str, int], Interlude]) -> None:
         (contact_id, agent_id, number), interlude = put_aside
@@ -303,11 +340,21 @@ class Simulation:
     def _begin_stretch(self, contact_id: str, agent_id: str) -> None:
         course = self._open[contact_id]
         course.stretch += 1
+        course.began_ms = self.now_ms
         interlude = course.interlude()
         work_ms = course.arrival.handling_ms if interlude is None else interlude.work_ms
-        self._schedule(self.now_ms + work_ms, self._end_stretch, (contact_id, agent_id, course.stretch))
+        rest_ms = max(0, work_ms - course.done_ms)
+        self._schedule(self.now_ms + rest_ms, self._end_stretch, (contact_id, agent_id, course.stretch))
 
-    def _follow_requeue(self, fact: ContactRequeued | ContactTransferred) -> None:
+    def _follow_requeue(self, fact: ContactRequeued) -> None:
+        """Whoever takes it next goes on where this agent had to leave it."""
+        course = self._open[fact.contact_id]
+        course.stretch += 1
+        if course.began_ms is not None:
+            course.done_ms += self.now_ms - course.began_ms
+            course.began_ms = None
+
+    def _follow_transfer(self, fact: ContactTransferred) -> None:
         self._open[fact.contact_id].stretch += 1
 
     def _follow_wrap_up(self, fact: WrapUpStarted) -> None:
@@ -330,7 +377,7 @@ _FOLLOWING: Final[dict[type, Callable[[Simulation, Any], None]]] = {
     ContactAssigned: Simulation._follow_assignment,
     ContactUnheld: Simulation._follow_unheld,
     ContactRequeued: Simulation._follow_requeue,
-    ContactTransferred: Simulation._follow_requeue,
+    ContactTransferred: Simulation._follow_transfer,
     WrapUpStarted: Simulation._follow_wrap_up,
     ContactResolved: Simulation._follow_end,
     ContactAbandoned: Simulation._follow_end,

@@ -97,10 +97,11 @@ class Outcome:
         return statistics.stdev(self.service_levels) / math.sqrt(len(self.service_levels))
 
 
-def summarise(name: str, journals: Sequence[Journal], *, from_ms: int, to_ms: int) -> Outcome:
-    """The outcome of these runs, over the contacts that came from `from_ms` to before `to_ms`. What still waits is judged at the end of
-    the journals' own windows.
+def summarise(name: str, journals: Sequence[Journal], *, from_ms: int, to_ms: int, end_ms: int = 0) -> Outcome:
+    """The outcome of these runs, over the contacts that came from `from_ms` to before `to_ms`. What still waits is judged at `end_ms`, when
+    the runs end (0: with `to_ms`).
     """
+    end_ms = end_ms or to_ms
     counted = [
         [visit for visit in journal.visits.values() if from_ms <= visit.received_ms < to_ms] for journal in journals
     ]
@@ -110,12 +111,12 @@ def summarise(name: str, journals: Sequence[Journal], *, from_ms: int, to_ms: in
             by_place[visit.queue, visit.channel].append(visit)
     agents = _agents(journals)
     available_ms = sum(agent.available_ms for agent in agents)
-    levels = [_group(None, None, visits, to_ms).service_level for visits in counted]
+    levels = [_group(None, None, visits, end_ms).service_level for visits in counted]
     return Outcome(
         name=name,
         runs=len(journals),
-        all=_group(None, None, [visit for visits in counted for visit in visits], to_ms),
-        groups=[_group(*place, visits, to_ms) for place, visits in sorted(by_place.items())],
+        all=_group(None, None, [visit for visits in counted for visit in visits], end_ms),
+        groups=[_group(*place, visits, end_ms) for place, visits in sorted(by_place.items())],
         agents=agents,
         occupancy=sum(agent.occupancy * agent.available_ms for agent in agents) / available_ms
         if available_ms

@@ -42,6 +42,7 @@ class Habit:
 class Plan:
     """One run. Contacts that arrive and time that passes between `from_ms` and `to_ms` are counted; what is before warms up.
 
+    The run ends with `end_ms` (0: with `to_ms`).
     `configurations` and `presences` stand with their times, in order. `habits` by agent; `habit` is everybody else's.
     `back_ms`: how soon somebody who did not respond says that he is there.
     """
@@ -56,6 +57,7 @@ class Plan:
     habits: dict[str, Habit]
     seed: int
     back_ms: int = 5 * 60_000
+    end_ms: int = 0
 
 
 def run_plan(plan: Plan, progress: Callable[[int], None] | None = None) -> Journal:
@@ -72,6 +74,7 @@ def run_plan(plan: Plan, progress: Callable[[int], None] | None = None) -> Journ
     inputs: list[tuple[int, AnyInput]] = [*plan.configurations, *plan.presences]
     inputs.sort(key=lambda pair: pair[0])  # Stable: of one moment, configurations come first.
     journal = Journal(from_ms=plan.from_ms, to_ms=plan.to_ms)
+    end_ms = plan.end_ms or plan.to_ms
     Simulation(
         plan.pool,
         inputs=inputs,
@@ -79,10 +82,10 @@ def run_plan(plan: Plan, progress: Callable[[int], None] | None = None) -> Journ
         observer=journal,
         answering=answer,
         back_ms=plan.back_ms,
-        end_ms=plan.to_ms,
+        end_ms=end_ms,
         progress=progress,
     ).run()
-    journal.close(plan.to_ms)
+    journal.close(end_ms)
     return journal
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from libs.common.events.inputs import ConfigurePool, ExtendCalendars
+from libs.common.events.inputs import ConfigurePool, ExtendCalendars, TransferContact
 from services.router.simulator.distributions import Distribution, Fixed, Observed, stream
 from services.router.simulator.engine import Arrival, Interlude
 from services.router.simulator.plans import Habit, Plan, set_presence
@@ -24,19 +24,21 @@ _ENOUGH: Final = 20  # Fewer answers of one agent say less about him than everyb
 
 
 def plan_recording(recording: Recording, seed: int) -> Plan:
-    """The plan that does again what was recorded, under the configurations of then. What came before `from_ms` warms up."""
+    """The plan that does again what was recorded, under the configurations of then. What came before `from_ms` warms up, and what came
+    after `to_ms` competes with those who came before.
+    """
     handling = _handling_by_place(recording)
     chance = stream(seed, "handling")
     arrivals = [
         _arrival(recording, life, handling, number, lambda lengths: lengths.draw(chance))
         for number, life in enumerate(recording.lives.values())
-        if life.queued.at_ms < recording.to_ms
     ]
     everybody = _habit(recording, list(recording.delays))
     return Plan(
         pool=recording.pool,
         from_ms=recording.from_ms,
         to_ms=recording.to_ms,
+        end_ms=recording.end_ms,
         configurations=recording.configurations,
         presences=recording.presences,
         arrivals=arrivals,
@@ -101,14 +103,17 @@ def _arrival(
         skills=queued.asked,
         priority=queued.priority,
     )
+    # Every contact is its own thread: another policy must not make one of two that were two. But it is known whose it is.
+    message = msgspec.structs.replace(
+        plain.message, handle=queued.handle or plain.message.handle, handles=queued.handles
+    )
     asked = recording.received.get(queued.message_id)
     # The input itself; where it is gone, what its fact says that it asked for beside its queue.
     event = (
-        msgspec.structs.replace(plain, any_of=queued.asked_any_of)
+        msgspec.structs.replace(plain, message=message, any_of=queued.asked_any_of)
         if asked is None
-        else msgspec.structs.replace(asked, message=plain.message, contact_id=plain.contact_id)
+        else msgspec.structs.replace(asked, message=message, contact_id=plain.contact_id)
     )
-    # Every contact is its own thread: another policy must not make one of two that were two.
     return Arrival(
         at_ms=queued.at_ms,
         event=event,
@@ -116,15 +121,15 @@ def _arrival(
         wrap_up_ms=life.wrap_up_ms,
         patience_ms=life.patience_ms,
         interludes=tuple(_interlude(recording, interlude) for interlude in life.interludes),
+        wish=life.wish,
     )
 
 
 def _interlude(recording: Recording, interlude: Interlude) -> Interlude:
     """With what was asked for when it was passed on; where the input is gone, what became of it then."""
-    if interlude.transfer is None:
+    if not isinstance(interlude.command, TransferContact):
         return interlude
-    asked = recording.transfers.get(interlude.transfer.command_id, interlude.transfer)
-    return replace(interlude, transfer=asked)
+    return replace(interlude, command=recording.transfers.get(interlude.command.command_id, interlude.command))
 
 
 def _habit(recording: Recording, agents: Sequence[str]) -> Habit:

@@ -13,7 +13,15 @@ from typing import Any, Final
 
 from libs.common.errors import PoisonError, RefusedError
 from libs.common.events.codec import decode_event
-from libs.common.events.inputs import ConfigurePool, ContactReceived, ExtendCalendars, SetPresence, TransferContact
+from libs.common.events.inputs import (
+    ConfigurePool,
+    ContactReceived,
+    ExtendCalendars,
+    ReportNotReached,
+    RequestCallback,
+    SetPresence,
+    TransferContact,
+)
 from libs.common.events.routing import (
     CalendarsExtended,
     CallbackMissed,
@@ -41,9 +49,10 @@ from libs.common.events.routing import (
 from libs.common.log.fence import Fence
 from libs.common.log.port import EventLog, Record
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, partition_of
-from services.router.core.overflow import CAUSE_OVERFLOW, ROUTER
+from services.router.core.callbacks import CAUSE_OVERFLOW, NOT_REACHED
+from services.router.core.overflow import ROUTER
 from services.router.origin import is_writer_started
-from services.router.simulator.engine import Interlude
+from services.router.simulator.engine import Interlude, Wish
 from services.router.simulator.journal import Journal
 from services.router.simulator.plans import set_presence
 from services.router.simulator.recorded_start import find_start
@@ -62,12 +71,14 @@ class NothingRecordedError(RefusedError):
 class Life:
     """What is recorded of one contact besides its visit.
 
-    `since_ms`: when its newest stretch of work began. `handling_ms` is the last stretch, `interludes` are what was between the stretches.
-    `held_ms`: since when it is put aside; `wrote_ms`: when its customer wrote meanwhile.
+    `since_ms`: when its newest stretch of work began, None while nobody has it; `done_ms`: what others did of this stretch before, who had
+    to leave it. `handling_ms` is the last stretch, `interludes` are what was between the stretches.
+    `held_ms`: since when it is put aside; `wrote_ms`: when its customer wrote meanwhile. `wish`: to be called, made while it waited.
     """
 
     queued: ContactQueued
     since_ms: int | None = None
+    done_ms: int = 0
     held_ms: int | None = None
     wrote_ms: int | None = None
     interludes: list[Interlude] = field(default_factory=list)
@@ -75,25 +86,35 @@ class Life:
     wrap_up_from_ms: int | None = None
     wrap_up_ms: int | None = None
     patience_ms: int | None = None
+    wish: Wish | None = None
+
+    def end_stretch(self, at_ms: int) -> int:
+        """How long people were at the stretch of work that ends with this; the next begins with who takes it next."""
+        worked_ms = self.done_ms + (0 if self.since_ms is None else at_ms - self.since_ms)
+        self.done_ms, self.since_ms = 0, None
+        return worked_ms
 
     def go_on(self, at_ms: int, *, by_customer: bool = False) -> None:
         """Work goes on, or something else is done with it, where it was put aside; nothing otherwise."""
         if self.held_ms is None or self.since_ms is None:
             return
-        until_ms = self.wrote_ms if by_customer and self.wrote_ms is not None else at_ms
-        self.interludes.append(
-            Interlude(work_ms=self.held_ms - self.since_ms, held_ms=until_ms - self.held_ms, by_customer=by_customer)
-        )
+        held_ms, wrote_ms = self.held_ms, self.wrote_ms
+        until_ms = wrote_ms if by_customer and wrote_ms is not None else at_ms
+        worked_ms = self.end_stretch(held_ms)
+        self.interludes.append(Interlude(work_ms=worked_ms, held_ms=until_ms - held_ms, by_customer=by_customer))
         self.since_ms, self.held_ms, self.wrote_ms = at_ms, None, None
 
 
 @dataclass(kw_only=True)
 class Recording:
-    """What was recorded of a pool, whole. `journal` counts agents' time between `from_ms` and `to_ms`."""
+    """What was recorded of a pool, whole. `journal` counts agents' time between `from_ms` and `to_ms`; what became of the contacts that
+    came then is known until `end_ms`.
+    """
 
     pool: str
     from_ms: int
     to_ms: int
+    end_ms: int
     journal: Journal
     configurations: list[tuple[int, ConfigurePool | ExtendCalendars]] = field(default_factory=list)
     presences: list[tuple[int, SetPresence]] = field(default_factory=list)
@@ -158,8 +179,16 @@ class Recording:
             life.patience_ms = None
 
     def _cancelled(self, fact: ContactCancelled) -> None:
-        if fact.by != ROUTER or fact.reason != CAUSE_OVERFLOW:  # Under other rules it might not have come to its end.
-            self.lives.pop(fact.contact_id, None)
+        life = self.lives.get(fact.contact_id)
+        if life is None or (fact.by == ROUTER and fact.reason == CAUSE_OVERFLOW):
+            return  # Under other rules it might not have come to its end.
+        life.go_on(fact.at_ms)
+        if fact.reason == NOT_REACHED and life.since_ms is not None:
+            self._given_away(life, fact.at_ms, _not_reached(self.pool))
+        elif life.since_ms is not None or life.done_ms:
+            life.handling_ms = life.end_stretch(fact.at_ms)
+        elif not life.interludes:
+            del self.lives[fact.contact_id]
 
     def _merged(self, fact: ContactMerged) -> None:
         """How long it would have taken by itself, nobody knows."""
@@ -187,11 +216,12 @@ class Recording:
         if life is not None:
             life.go_on(fact.at_ms, by_customer=fact.cause == "customer")
 
-    def _requeued(self, fact: ContactRequeued | CallbackScheduled | CallbackMissed) -> None:
-        """Whoever takes it next begins this stretch anew."""
+    def _requeued(self, fact: ContactRequeued) -> None:
+        """Whoever takes it next goes on with this stretch."""
         life = self.lives.get(fact.contact_id)
-        if life is not None:
-            life.held_ms = life.wrote_ms = None
+        if life is not None and life.since_ms is not None:
+            life.go_on(fact.at_ms)
+            life.done_ms = life.end_stretch(fact.at_ms)
 
     def _transferred(self, fact: ContactTransferred) -> None:
         life = self.lives.get(fact.contact_id)
@@ -206,7 +236,37 @@ class Recording:
             queue=fact.queue,
             target_agent_id=fact.target_agent_id,
         )
-        life.interludes.append(Interlude(work_ms=fact.at_ms - life.since_ms, transfer=command))
+        self._given_away(life, fact.at_ms, command)
+
+    def _to_be_called(self, fact: CallbackScheduled) -> None:
+        """What the customer asked for on coming stands in the input, and what overflow plans the simulation plans anew."""
+        life = self.lives.get(fact.contact_id)
+        if life is None or fact.cause == CAUSE_OVERFLOW:
+            return
+        wait_ms = max(0, fact.not_before_ms - fact.at_ms)
+        if fact.agent_id is not None and life.since_ms is not None:
+            life.go_on(fact.at_ms)
+            asked = RequestCallback(
+                pool=self.pool, command_id="", agent_id="", contact_id=fact.contact_id, handle=fact.handle
+            )
+            self._given_away(life, fact.at_ms, asked, wait_ms)
+        elif fact.at_ms > life.queued.at_ms and life.wish is None and not life.interludes:
+            life.wish = Wish(after_ms=fact.at_ms - life.queued.at_ms, wait_ms=wait_ms, handle=fact.handle)
+
+    def _missed(self, fact: CallbackMissed) -> None:
+        life = self.lives.get(fact.contact_id)
+        if life is not None and life.since_ms is not None:
+            life.go_on(fact.at_ms)
+            self._given_away(life, fact.at_ms, _not_reached(self.pool))
+
+    def _given_away(
+        self,
+        life: Life,
+        at_ms: int,
+        command: TransferContact | RequestCallback | ReportNotReached,
+        wait_ms: int | None = None,
+    ) -> None:
+        life.interludes.append(Interlude(work_ms=life.end_stretch(at_ms), held_ms=wait_ms, command=command))
 
     def _answered(self, offer_id: str, at_ms: int) -> None:
         offer = self.open_offers.pop(offer_id, None)
@@ -217,20 +277,25 @@ class Recording:
         life = self.lives.get(fact.contact_id)
         if life is not None and life.since_ms is not None:
             life.go_on(fact.at_ms)
-            life.handling_ms = fact.at_ms - life.since_ms
+            life.handling_ms = life.end_stretch(fact.at_ms)
             life.wrap_up_from_ms = fact.at_ms
 
     def _resolved(self, fact: ContactResolved) -> None:
         life = self.lives.get(fact.contact_id)
         if life is None:
             return
-        if life.since_ms is None:
-            del self.lives[fact.contact_id]  # Somebody who did not have it said that it is done.
-        elif life.handling_ms is None:
+        if life.wrap_up_from_ms is not None:
+            if fact.command_id is not None:
+                life.wrap_up_ms = fact.at_ms - life.wrap_up_from_ms
+        elif life.since_ms is not None or life.done_ms or life.interludes:
             life.go_on(fact.at_ms)
-            life.handling_ms = fact.at_ms - life.since_ms
-        elif life.wrap_up_from_ms is not None and fact.command_id is not None:
-            life.wrap_up_ms = fact.at_ms - life.wrap_up_from_ms
+            life.handling_ms = life.end_stretch(fact.at_ms)
+        else:
+            del self.lives[fact.contact_id]  # Somebody who did not have it said that it is done.
+
+
+def _not_reached(pool: str) -> ReportNotReached:
+    return ReportNotReached(pool=pool, command_id="", agent_id="", contact_id="")
 
 
 _TAKES: Final[dict[type, Callable[[Recording, Any], None]]] = {
@@ -244,8 +309,8 @@ _TAKES: Final[dict[type, Callable[[Recording, Any], None]]] = {
     OfferWithdrawn: Recording._withdrawn,
     ContactAbandoned: Recording._abandoned,
     ContactReturned: Recording._returned,
-    CallbackScheduled: Recording._requeued,
-    CallbackMissed: Recording._requeued,
+    CallbackScheduled: Recording._to_be_called,
+    CallbackMissed: Recording._missed,
     ContactCancelled: Recording._cancelled,
     ContactMerged: Recording._merged,
     ContactAssigned: Recording._assigned,
@@ -262,23 +327,25 @@ _TAKES: Final[dict[type, Callable[[Recording, Any], None]]] = {
 async def read_recording(
     log: EventLog, pool: str, *, from_ms: int | None = None, to_ms: int | None = None
 ) -> Recording:
-    """What the log holds of a pool. Without a time: from the first contact to the newest fact.
+    """What the log holds of a pool. Without a time: from when the first customer wrote to the newest fact.
 
     Raises NothingRecordedError, RecoveryImpossibleError, PoisonError for a fact that cannot be read, and LogUnavailableError.
     """
     partition = partition_of(pool, log.partitions(ROUTING_EVENTS))
     facts = [fact async for fact in _facts(log, partition) if fact.pool == pool]
-    first = next((fact.at_ms for fact in facts if isinstance(fact, ContactQueued)), None)
-    if first is None:
+    wrote = [fact.received_ms for fact in facts if isinstance(fact, ContactQueued)]
+    if not wrote:
         raise NothingRecordedError(f"the log holds no contacts of the pool {pool}")
-    begin = first if from_ms is None else from_ms
-    end = facts[-1].at_ms + 1 if to_ms is None else to_ms
-    if not any(isinstance(fact, ContactQueued) and begin <= fact.at_ms < end for fact in facts):
+    newest = facts[-1].at_ms + 1
+    begin = min(wrote) if from_ms is None else from_ms
+    end = newest if to_ms is None else min(to_ms, newest)
+    if not any(begin <= received_ms < end for received_ms in wrote):
         raise NothingRecordedError(f"no contact of the pool {pool} came in this time")
-    recording = Recording(pool=pool, from_ms=begin, to_ms=end, journal=Journal(from_ms=begin, to_ms=end))
+    journal = Journal(from_ms=begin, to_ms=end)
+    recording = Recording(pool=pool, from_ms=begin, to_ms=end, end_ms=newest, journal=journal)
     for fact in facts:
         recording.note(fact)
-    recording.journal.close(max(end, facts[-1].at_ms))
+    recording.journal.close(newest)
     if not recording.configurations:
         raise NothingRecordedError(f"the log no longer holds a configuration of the pool {pool}")
     begin_input = await log.begin_offset(ROUTING_INPUTS, partition)

@@ -46,7 +46,7 @@ def rehearse_recording(
     if policy is not None:
         plans.append((NEW, [_under(plan, policy) for plan in plans[0][1]]))
         notes += _strangers(plans[1][1][0])
-    window = {"from_ms": recording.from_ms, "to_ms": recording.to_ms}
+    window = {"from_ms": recording.from_ms, "to_ms": recording.to_ms, "end_ms": recording.end_ms}
     outcomes = [summarise(RECORDED, [recording.journal], **window)]
     return outcomes + _run(plans, progress), notes
 
@@ -69,7 +69,7 @@ def rehearse_scenario(
 def _under(plan: Plan, policy: Configuration) -> Plan:
     openings = openings_of(policy, plan.pool)
     configured = pool_configuration(policy, plan.pool)
-    return with_policy(plan, configured_over_time(configured, openings, beginning_ms(plan), plan.to_ms))
+    return with_policy(plan, configured_over_time(configured, openings, beginning_ms(plan), plan.end_ms or plan.to_ms))
 
 
 def _strangers(plan: Plan) -> list[str]:
@@ -95,7 +95,7 @@ def _run(plans: Sequence[tuple[str, Sequence[Plan]]], progress: Progress) -> lis
     for name, own in plans:
         journals = []
         for plan in own:
-            begin, length = plan.from_ms, max(1, plan.to_ms - plan.from_ms)
+            begin, length = plan.from_ms, max(1, (plan.end_ms or plan.to_ms) - plan.from_ms)
 
             def tell(now_ms: int, done: int = done, begin: int = begin, length: int = length) -> None:
                 progress((done + min(1.0, max(0.0, (now_ms - begin) / length))) / whole)
@@ -103,5 +103,7 @@ def _run(plans: Sequence[tuple[str, Sequence[Plan]]], progress: Progress) -> lis
             journals.append(run_plan(plan, tell))
             done += 1
             progress(done / whole)
-        outcomes.append(summarise(name, journals, from_ms=own[0].from_ms, to_ms=own[0].to_ms))
+        plan = own[0]
+        end_ms = plan.end_ms or plan.to_ms
+        outcomes.append(summarise(name, journals, from_ms=plan.from_ms, to_ms=plan.to_ms, end_ms=end_ms))
     return outcomes

@@ -30,6 +30,8 @@ CONTACTS: Final = 24
 EVERY_MS: Final = 17_000
 ACCEPT_MS: Final = 4_000
 HANDLING_MS: Final = 50_000
+# How long a message takes from the customer to the log.
+ON_THE_WAY_MS: Final = 300
 
 # Bruno may have two at once, and there is a third.
 POLICY: Final = """
@@ -61,7 +63,7 @@ async def a_day(url: Path) -> tuple[int, int]:
     for number in range(1, CONTACTS + 1):
         at_ms = begin + number * EVERY_MS
         queue = "orders" if number % 3 == 0 else "general"
-        message = a_message(number, received_ms=at_ms, thread_id=f"thr_{number}")
+        message = a_message(number, received_ms=at_ms - ON_THE_WAY_MS, thread_id=f"thr_{number}")
         todo.append(
             (at_ms, number + 1, a_contact_received(number, message=message, contact_id=f"con_{number}", queue=queue))
         )
@@ -149,6 +151,19 @@ def test_a_window_counts_what_came_in_it(day: tuple[Path, int, int], tmp_path: P
     assert counts[0] == counts[1]
     assert counts[2] == counts[3]
     assert counts[0] + counts[2] == CONTACTS
+    # and who came in it is followed to where the log ends, in what was as in what is simulated
+    assert before[0]["groups"] == before[1]["groups"]
+    assert before[0]["groups"][0]["waiting"] == 0
+    assert after[0]["groups"] == after[1]["groups"]
+
+
+def test_a_window_that_ends_after_the_log_counts_no_time_of_which_nothing_is_known(
+    day: tuple[Path, int, int], tmp_path: Path
+) -> None:
+    whole = outcomes_of(day[0], tmp_path)
+    longer = outcomes_of(day[0], tmp_path, "--to", rfc3339(day[2] + 365 * 24 * 3_600_000))
+
+    assert longer == whole
 
 
 @pytest.mark.parametrize(

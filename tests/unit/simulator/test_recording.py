@@ -69,7 +69,7 @@ def simulate(arrivals: Sequence[Arrival], *more: tuple[int, AnyInput]) -> Facts:
 
 def recorded(facts: Facts) -> Recording:
     end_ms = facts[-1].at_ms + 1
-    recording = Recording(pool=POOL, from_ms=0, to_ms=end_ms, journal=Journal(from_ms=0, to_ms=end_ms))
+    recording = Recording(pool=POOL, from_ms=0, to_ms=end_ms, end_ms=end_ms, journal=Journal(from_ms=0, to_ms=end_ms))
     for fact in facts:
         recording.note(fact)
     recording.journal.close(end_ms)
@@ -78,7 +78,7 @@ def recorded(facts: Facts) -> Recording:
 
 def test_a_contact_is_put_aside_and_passed_on_as_its_course_says() -> None:
     # given a contact that is put aside for nine seconds, and passed on seven seconds after that
-    aside, onward = Interlude(work_ms=2_000, held_ms=9_000), Interlude(work_ms=7_000, transfer=a_transfer())
+    aside, onward = Interlude(work_ms=2_000, held_ms=9_000), Interlude(work_ms=7_000, command=a_transfer())
 
     # when
     facts = simulate([an_arrival(aside, onward)])
@@ -108,7 +108,7 @@ def test_what_was_recorded_runs_again_and_comes_out_the_same(leaves: bool) -> No
     # given contacts that were put aside and passed on, and perhaps an agent who left and came back
     aside = Interlude(work_ms=1_500, held_ms=4_000, by_customer=True)
     briefly = Interlude(work_ms=500, held_ms=700)
-    onward = Interlude(work_ms=2_500, transfer=a_transfer())
+    onward = Interlude(work_ms=2_500, command=a_transfer())
     courses = [(aside,), (onward,), (), (briefly, onward, aside), (onward, aside), (aside, briefly)]
     arrivals = [
         an_arrival(*course, number=number, at_ms=1_000 + 3_000 * number) for number, course in enumerate(courses)

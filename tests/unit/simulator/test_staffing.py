@@ -178,7 +178,7 @@ def test_a_scenario_without_contacts_needs_nobody() -> None:
 
 def test_a_recording_says_how_an_average_day_is() -> None:
     # given three contacts within an hour on one day and one on the next, each in somebody's hands for a minute
-    recording = Recording(pool=POOL, from_ms=0, to_ms=2**60, journal=Journal())
+    recording = Recording(pool=POOL, from_ms=0, to_ms=2**60, end_ms=2**60, journal=Journal())
     queues = (QueueConfiguration(id="orders", target_ms=30_000),)
     recording.note(PoolConfigured(pool=POOL, at_ms=0, version="1", queues=queues, agents=()))
     day_ms = START_MS // (24 * HOUR_MS) * 24 * HOUR_MS
