@@ -54,10 +54,16 @@ class _Decision(BaseModel):
     due_at: Time
     waited_ms: int
     standing: Standing
+    any_of: list[dict[str, int]]
+    relaxed: int
 
 
 class OfferExplanation(_Decision):
-    """Why an offer was made as it was. `overtaken`: contacts with an earlier place that waited on, because nobody could take them."""
+    """Why an offer was made as it was. `overtaken`: contacts with an earlier place that waited on, because nobody could take them.
+
+    It asked for `skills` in any case, and where there is `any_of`, for all of at least one of these. `relaxed`: how many steps of
+    relaxation that was after.
+    """
 
     offer_id: str
     agent_id: str
@@ -75,15 +81,25 @@ class NextOverflow(BaseModel):
     target: str | None = None
 
 
+class NextRelaxation(BaseModel):
+    """What the contact comes to ask for if it still waits at `at`, by this step of its queue's relaxation."""
+
+    at: Time
+    step: int
+    skills: dict[str, int]
+    any_of: list[dict[str, int]]
+
+
 class WaitingExplanation(_Decision):
     """Why the contact waits. `would_help`: by agent, the one thing that he lacks. `drained`: its queue takes nothing new.
-    `expected_wait_ms`: null where nobody knows.
+    `expected_wait_ms`: null where nobody knows. `any_of` and `relaxed` as of an offer.
     """
 
     ahead_in_queue: int
     ahead_in_pool: int
     would_help: dict[str, Blocker]
     drained: bool
+    relaxation: NextRelaxation | None = None
     overflow: NextOverflow | None = None
     expected_wait_ms: int | None = None
 

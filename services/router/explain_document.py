@@ -6,7 +6,7 @@ edge and the command line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -32,7 +32,7 @@ _CAUSES: Final[dict[Obstacle, str]] = {
     Obstacle.EXCLUDED: "has {subject} in hand, which excludes it",
     Obstacle.OFFERS_OPEN: "has as many offers open as may be ({has})",
     Obstacle.OFF_SHIFT: "is off shift by the calendar {subject}, until {until}",
-    Obstacle.CLOSED: "cannot be offered it: {subject} is closed until {until}",
+    Obstacle.CLOSED: "cannot be offered it: {subject} is closed, until {until}",
     Obstacle.DECLINED: "declined it, is left alone with it until {until}",
     Obstacle.BARRED: "passed it on, left it or had it taken away, is left alone with it until {until}",
     Obstacle.CALLBACK: "cannot be offered it: the customer is to be called back, from {until} on",
@@ -53,6 +53,11 @@ _REMEDIES: Final[dict[Obstacle, str]] = {
     Obstacle.BARRED: "from {until} on",
     Obstacle.CALLBACK: "from {until} on",
     Obstacle.RESERVED: "unless it is kept for {subject}",
+}
+# Where nothing becomes free that would be enough.
+_REMEDIES_CONFIGURED: Final[dict[Obstacle, str]] = {
+    Obstacle.CAPACITY: "with room for {subject} in the configured capacity",
+    Obstacle.UNITS: "with at least {asked} units in the configuration",
 }
 
 
@@ -107,7 +112,7 @@ def _details(details: Mapping[str, Any]) -> str:
 
 def _offer_lines(offer: OfferExplanation) -> Iterator[str]:
     yield (
-        f"after {_seconds(offer.waited_ms)}, by {offer.strategy}; asked for {_skills(offer.skills)}; "
+        f"after {_seconds(offer.waited_ms)}, by {offer.strategy}; asked for {_asked(offer)}; "
         f"configuration {offer.policy_version}"
     )
     if offer.overtaken:
@@ -117,7 +122,7 @@ def _offer_lines(offer: OfferExplanation) -> Iterator[str]:
 
 def _waiting_lines(waiting: WaitingExplanation) -> Iterator[str]:
     yield (
-        f"{rfc3339(waiting.at_ms)}  waiting for {_seconds(waiting.waited_ms)}, asks for {_skills(waiting.skills)}; "
+        f"{rfc3339(waiting.at_ms)}  waiting for {_seconds(waiting.waited_ms)}, asks for {_asked(waiting)}; "
         f"{waiting.ahead_in_queue} ahead of it in queue {waiting.queue}, {waiting.ahead_in_pool} in the pool"
     )
     if waiting.expected_wait_ms is not None:
@@ -125,6 +130,9 @@ def _waiting_lines(waiting: WaitingExplanation) -> Iterator[str]:
     if waiting.drained:
         yield "    its queue is drained: it takes nothing new and is worked off"
     yield from (f"    {line}" for line in _standing_lines(waiting.standing))
+    if waiting.relaxation is not None:
+        less = _needs(waiting.relaxation.skills, waiting.relaxation.any_of)
+        yield f"    at {rfc3339(waiting.relaxation.at_ms)} it asks for less (step {waiting.relaxation.step}): {less}"
     if waiting.overflow is not None:
         to = f"{waiting.overflow.to} {waiting.overflow.target or ''}".strip()
         yield f"    at {rfc3339(waiting.overflow.at_ms)} it overflows to {to}"
@@ -157,17 +165,26 @@ def _cause(blocker: Blocker) -> str:
 
 
 def _remedy(blocker: Blocker) -> str:
-    return _REMEDIES[blocker.obstacle].format(
+    remedies = _REMEDIES if blocker.can_pass else _REMEDIES_CONFIGURED
+    return remedies[blocker.obstacle].format(
         subject=blocker.subject, asked=blocker.asked, has=blocker.has, until=_until(blocker)
     )
 
 
 def _until(blocker: Blocker) -> str:
-    return rfc3339(blocker.until_ms or 0)
+    return "a time that is not known yet" if blocker.until_ms is None else rfc3339(blocker.until_ms)
 
 
-def _skills(skills: Mapping[str, int]) -> str:
-    return ", ".join(f"{skill} {level}" for skill, level in skills.items()) or "no skill"
+def _asked(decision: OfferExplanation | WaitingExplanation) -> str:
+    less = f" (less than at first: step {decision.relaxed} of relaxation)" if decision.relaxed else ""
+    return _needs(decision.skills, decision.any_of) + less
+
+
+def _needs(skills: Mapping[str, int], any_of: Sequence[Mapping[str, int]]) -> str:
+    """All that is asked for; each of several alternatives is complete."""
+    return " or ".join(
+        ", ".join(f"{skill} {level}" for skill, level in needed.items()) or "no skill" for needed in any_of or (skills,)
+    )
 
 
 def _seconds(duration_ms: int) -> str:

@@ -20,6 +20,7 @@ from services.router.core.entities import Agent, Contact, Presence, Skills
 from services.router.core.expectation import expect_wait
 from services.router.core.model import PoolState
 from services.router.core.overflow_times import overflow_due
+from services.router.core.relaxation import relax
 from services.router.core.strategies import STRATEGIES, OrderKey
 from services.router.core.transitions import ContactState
 
@@ -61,6 +62,13 @@ class Blocker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     has: int | None = None
     until_ms: int | None = None
 
+    @property
+    def can_pass(self) -> bool:
+        """Whether there could be room: what is in use may become free, what nobody has does not."""
+        if self.obstacle not in {Obstacle.CAPACITY, Obstacle.UNITS}:
+            return True
+        return (self.has or 0) >= (self.asked or 0)
+
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An agent as he stood. `blockers` empty: he could have had the contact; `place` is then his in the order of choice, from 1. Whom a
@@ -89,7 +97,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OfferExplanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an offer was made as it was. `overtaken`: contacts with an earlier rank that waited on, because nobody could take them."""
+    """Why an offer was made as it was. `overtaken`: contacts with an earlier rank that waited on, because nobody could take them.
+
+    It asked for `skills` in any case, and where there is `any_of`, for all of at least one of these. `relaxed`: how many steps of
+    relaxation that was after.
+    """
 
     offer_id: str
     at_ms: int
@@ -103,6 +115,8 @@ class OfferExplanation(msgspec.Struct, frozen=True, kw_only=True):
     waited_ms: int
     overtaken: int
     standing: Standing
+    any_of: tuple[dict[str, int], ...] = ()
+    relaxed: int = 0
 
 
 class NextOverflow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,13 +129,22 @@ class NextOverflow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     target: str | None = None
 
 
+class NextRelaxation(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contact comes to ask for by the `step`th step of its queue's relaxation when it waits until `at_ms`."""
+
+    at_ms: int
+    step: int
+    skills: dict[str, int]
+    any_of: tuple[dict[str, int], ...] = ()
+
+
 class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why a contact waits. `ahead_in_queue`, `ahead_in_pool`: waiting contacts with an earlier rank. `drained`: its queue is worked off and
     takes nothing new.
 
     `would_help`: for agents that lack one thing alone, that thing; the contact would be offered if it changed and no contact ahead
-    took the agent first. `overflow`: what becomes of it next if it is not. `expected_wait_ms`: how long it will probably wait
-    from now on.
+    took the agent first. `relaxation` and `overflow`: what becomes of it next if it is not. `expected_wait_ms`: how long it will probably
+    wait from now on. `any_of` and `relaxed` as of an offer.
     """
 
     at_ms: int
@@ -138,6 +161,9 @@ class WaitingExplanation(msgspec.Struct, frozen=True, kw_only=True):
     overflow: NextOverflow | None = None
     expected_wait_ms: int | None = None
     drained: bool = False
+    any_of: tuple[dict[str, int], ...] = ()
+    relaxed: int = 0
+    relaxation: NextRelaxation | None = None
 
 
 def explain_offer(state: PoolState, offer: OfferMade) -> OfferExplanation:
@@ -158,6 +184,8 @@ def explain_offer(state: PoolState, offer: OfferMade) -> OfferExplanation:
         standing=find_standing(
             state, contact, offer.at_ms, named=offer.agent_id if offer.reason.strategy == NAMED else None
         ),
+        any_of=tuple([dict(skills) for skills in contact.alternatives]),
+        relaxed=contact.relaxed,
     )
 
 
@@ -181,7 +209,20 @@ def explain_waiting(state: PoolState, contact_id: str, now_ms: int) -> WaitingEx
         overflow=_next_overflow(state, contact),
         expected_wait_ms=expect_wait(state, contact)[1] if contact.state is ContactState.QUEUED else None,
         drained=contact.queue in state.drains,
+        any_of=tuple([dict(skills) for skills in contact.alternatives]),
+        relaxed=contact.relaxed,
+        relaxation=_next_relaxation(state, contact),
     )
+
+
+def _next_relaxation(state: PoolState, contact: Contact) -> NextRelaxation | None:
+    queue = state.queues.get(contact.queue)
+    if not contact.relax_ms or contact.state is not ContactState.QUEUED or queue is None:
+        return None
+    if contact.relaxed >= len(queue.relax):
+        return None
+    fact = relax(state, contact, contact.relax_ms)
+    return NextRelaxation(at_ms=contact.relax_ms, step=fact.step, skills=fact.skills, any_of=fact.alternatives)
 
 
 def _next_overflow(state: PoolState, contact: Contact) -> NextOverflow | None:

@@ -246,14 +246,14 @@ class Simulation:
         contact_id, wish = asked
         contact = self.state.contacts.get(contact_id)
         if contact is not None and contact.state in _WAITING:
-            asked = RequestCallback(
+            wanted = RequestCallback(
                 **self._by(""),
                 supervising=True,
                 contact_id=contact_id,
                 handle=wish.handle,
                 not_before_ms=self.now_ms + wish.wait_ms,
             )
-            self._decide(asked)
+            self._decide(wanted)
 
     def _accept(self, offer: OfferMade) -> None:
         if offer.offer_id in self.state.offers:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from libs.common.events.pool import Relaxation
 from libs.common.events.routing import OfferMade
 from libs.common.testing.builders import POOL, START_MS, a_queue, an_agent
 from services.router.core import explain
-from services.router.core.explain import Blocker, Obstacle, explain_offer, explain_waiting
+from services.router.core.explain import Blocker, NextRelaxation, Obstacle, explain_offer, explain_waiting
 from services.router.core.model import new_state
 from services.router.core.step import apply
 from tests.unit.router.pool import Pool, a_pool, the_offer
@@ -99,3 +100,49 @@ def test_a_large_pool_is_counted_and_not_listed() -> None:
     assert standing.candidates_total == explain.CANDIDATES_SHOWN_MAX + 1
     assert len(standing.left_out) == explain.LEFT_OUT_SHOWN_MAX
     assert standing.left_out_total == standing.obstacles["skill"] == explain.LEFT_OUT_SHOWN_MAX + 1
+
+
+def test_a_contact_that_asks_for_less_in_time_is_told_when_and_what_and_an_offer_says_how_often_it_did() -> None:
+    # given a queue that asks for Italian at first, and then lets people of another queue help
+    pool = a_pool(
+        an_agent("anna", skills={"orders": 3}),
+        queue=a_queue(
+            "orders",
+            skills={"orders": 2, "it": 3},
+            relax=(Relaxation(after_ms=30_000, lower={"it": 1}), Relaxation(after_ms=60_000, drop=("it",))),
+        ),
+    )
+    pool.receive(1)
+
+    # when it waits
+    told = explain_waiting(pool.state, "con_1", START_MS)
+    pool.wait(30_000)
+    later = explain_waiting(pool.state, "con_1", START_MS + 30_000)
+    offered = before(pool, the_offer(pool.wait(30_000)))
+
+    # then each time it is said what comes next
+    assert (told.relaxed, told.skills) == (0, {"it": 3, "orders": 2})
+    assert told.relaxation == NextRelaxation(at_ms=START_MS + 30_000, step=1, skills={"it": 1, "orders": 2})
+    assert (later.relaxed, later.skills) == (1, {"it": 1, "orders": 2})
+    assert later.relaxation == NextRelaxation(at_ms=START_MS + 60_000, step=2, skills={"orders": 2})
+    assert (offered.relaxed, offered.skills) == (2, {"orders": 2})
+
+
+def test_of_several_ways_to_fit_all_are_told() -> None:
+    pool = a_pool(an_agent("anna"), queue=a_queue("orders", any_of=({"it": 3}, {"en": 4})))
+    pool.receive(1)
+
+    told = explain_waiting(pool.state, "con_1", START_MS)
+
+    assert (told.skills, told.any_of) == ({}, ({"en": 4}, {"it": 3}))
+    assert told.would_help["anna"].subject in {"it", "en"}
+
+
+def test_room_that_nobody_can_make_free_is_told_from_room_that_is_taken() -> None:
+    pool = a_pool(an_agent("anna", capacity={"email": 0}), an_agent("bruno", capacity={"email": 1}))
+    pool.active("bruno", 1)
+    pool.receive(2)
+
+    told = explain_waiting(pool.state, "con_2", START_MS)
+
+    assert {agent: blocker.can_pass for agent, blocker in told.would_help.items()} == {"anna": False, "bruno": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from libs.common.events.routing import ContactQueued, ContactRequeued, OfferMade
 from libs.common.log.memory import MemoryLog
 from libs.common.log.streams import ROUTING_EVENTS
 from libs.common.testing.builders import START_MS, a_contact_received, a_resolve, a_set_presence, an_accept
-from services.router.core.explain import Blocker, Candidate, Obstacle, Standing, WaitingExplanation
+from services.agent_api import models_explain
+from services.router.core.explain import Blocker, Candidate, NextRelaxation, Obstacle, Standing, WaitingExplanation
 from services.router.explain import ContactUnknownError, Explanation, explain_contact
 from services.router.explain_document import as_document, as_lines
 from services.router.snapshot import read_snapshots
@@ -170,3 +172,71 @@ def test_every_obstacle_has_its_words(obstacle: Obstacle) -> None:
         waiting=waiting,
     )
     assert sum("anna: " in line for line in as_lines(explanation)) == 2
+
+
+def a_waiting(blocker: Blocker, **more: Any) -> Explanation:
+    """The explanation of a contact that waits, with one agent for whom one thing is in the way."""
+    candidate = Candidate(agent_id="anna", in_hand=0, idle_since_ms=0, blockers=(blocker,))
+    plain: dict[str, Any] = {
+        "at_ms": START_MS,
+        "policy_version": None,
+        "queue": "orders",
+        "channel": "email",
+        "skills": {},
+        "due_ms": START_MS,
+        "waited_ms": 0,
+        "ahead_in_queue": 0,
+        "ahead_in_pool": 0,
+        "would_help": {"anna": blocker},
+        "standing": Standing(
+            candidates=(),
+            candidates_total=0,
+            left_out=(candidate,),
+            left_out_total=1,
+            obstacles={blocker.obstacle.value: 1},
+        ),
+    }
+    return Explanation(
+        contact_id="con_1",
+        pool="care",
+        partition=0,
+        complete=True,
+        state="queued",
+        at_ms=START_MS,
+        history=(),
+        offers=(),
+        waiting=WaitingExplanation(**{**plain, **more}),
+    )
+
+
+@pytest.mark.parametrize("obstacle", [Obstacle.CLOSED, Obstacle.OFF_SHIFT])
+def test_an_opening_that_nobody_knows_of_yet_is_no_time(obstacle: Obstacle) -> None:
+    lines = "\n".join(as_lines(a_waiting(Blocker(obstacle=obstacle, subject="shop"))))
+
+    assert "1970" not in lines
+    assert "not known" in lines
+
+
+def test_who_has_no_room_by_the_configuration_is_not_waited_for() -> None:
+    none = "\n".join(as_lines(a_waiting(Blocker(obstacle=Obstacle.CAPACITY, subject="email", asked=1, has=0))))
+    few = "\n".join(as_lines(a_waiting(Blocker(obstacle=Obstacle.UNITS, subject="email", asked=80, has=60))))
+
+    assert "anna: with room for email in the configured capacity" in none
+    assert "anna: with at least 80 units in the configuration" in few
+
+
+def test_lines_and_document_say_what_is_asked_for_and_what_will_be() -> None:
+    next_step = NextRelaxation(at_ms=START_MS + 30_000, step=2, skills={"orders": 1})
+    told = a_waiting(
+        Blocker(obstacle=Obstacle.PRESENCE, subject="break"),
+        any_of=({"it": 3}, {"en": 4, "orders": 1}),
+        relaxed=1,
+        relaxation=next_step,
+    )
+
+    lines, document = "\n".join(as_lines(told)), as_document(told)
+
+    assert "asks for it 3 or en 4, orders 1 (less than at first: step 1 of relaxation)" in lines
+    assert "at 2026-01-01T00:00:30.000Z it asks for less (step 2): orders 1" in lines
+    assert document["waiting"]["relaxation"]["at"] == "2026-01-01T00:00:30.000Z"
+    assert models_explain.Explanation.model_validate(document)

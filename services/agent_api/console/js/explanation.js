@@ -51,7 +51,8 @@ function drawWaiting(waiting, directory) {
     {},
     h("h3", {}, t("explain-waiting")),
     h("p", {}, t("explain-place", { time: formatDuration(waiting.waited_ms), queue: waiting.queue, queued: waiting.ahead_in_queue, pooled: waiting.ahead_in_pool })),
-    drawNeeds(waiting.skills),
+    drawNeeds(waiting),
+    waiting.relaxation && h("p", {}, t("explain-relaxation", { time: formatTime(waiting.relaxation.at), skills: needsText(waiting.relaxation) })),
     waiting.overflow && h("p", {}, overflowText(waiting.overflow)),
     helps.length > 0 && [
       h("p", {}, t("explain-helps")),
@@ -74,13 +75,19 @@ function drawOffer(offer, directory, open) {
     { open },
     h("summary", {}, h("time", { datetime: offer.at }, formatTime(offer.at)), ` ${t("explain-offer", { name: directory.name(offer.agent_id), time: formatDuration(offer.waited_ms) })}`),
     h("p", {}, t("explain-strategy", { strategy }), offer.overtaken > 0 && ` ${t("explain-overtaken", { count: offer.overtaken })}`),
-    drawNeeds(offer.skills),
+    drawNeeds(offer),
     drawStanding(offer, directory),
   );
 }
 
-function drawNeeds(skills) {
-  return Object.keys(skills).length > 0 && h("p", { class: "muted" }, t("explain-needs", { skills: skillsText(skills) }));
+function drawNeeds(decision) {
+  const asks = decision.relaxed > 0 || decision.any_of.length > 0 || Object.keys(decision.skills).length > 0;
+  return asks && h("p", { class: "muted" }, t("explain-needs", { skills: needsText(decision), relaxed: decision.relaxed }));
+}
+
+/** All that is asked for; each of several alternatives is complete. */
+function needsText({ skills, any_of: anyOf }) {
+  return (anyOf.length > 0 ? anyOf : [skills]).map((needed) => skillsText(needed) || t("no-skills")).join(` ${t("or")} `);
 }
 
 function drawStanding({ standing, at }, directory) {
