@@ -114,17 +114,19 @@ def test_a_contact_that_asks_for_less_in_time_is_told_when_and_what_and_an_offer
     )
     pool.receive(1)
 
+    begin_ms = pool.state.contacts["con_1"].received_ms
+
     # when it waits
-    told = explain_waiting(pool.state, "con_1", START_MS)
-    pool.wait(30_000)
-    later = explain_waiting(pool.state, "con_1", START_MS + 30_000)
+    told = explain_waiting(pool.state, "con_1", begin_ms)
+    pool.wait(30_001)
+    later = explain_waiting(pool.state, "con_1", begin_ms + 30_000)
     offered = before(pool, the_offer(pool.wait(30_000)))
 
     # then each time it is said what comes next
     assert (told.relaxed, told.skills) == (0, {"it": 3, "orders": 2})
-    assert told.relaxation == NextRelaxation(at_ms=START_MS + 30_000, step=1, skills={"it": 1, "orders": 2})
+    assert told.relaxation == NextRelaxation(at_ms=begin_ms + 30_000, step=1, skills={"it": 1, "orders": 2})
     assert (later.relaxed, later.skills) == (1, {"it": 1, "orders": 2})
-    assert later.relaxation == NextRelaxation(at_ms=START_MS + 60_000, step=2, skills={"orders": 2})
+    assert later.relaxation == NextRelaxation(at_ms=begin_ms + 60_000, step=2, skills={"orders": 2})
     assert (offered.relaxed, offered.skills) == (2, {"orders": 2})
 
 
