@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from libs.common.events.inputs import AnyInput, ConfigurePool
+from libs.common.events.inputs import AnyInput
 from libs.common.events.pool import AgentConfiguration
 from libs.common.events.routing import OfferMade
 from services.router.core import policies
@@ -33,16 +33,20 @@ _WARM_UP_BY_LOAD: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """People who may take the same kinds of contacts and have the same room. `takes`: the numbers of these kinds."""
+    """People who may take the same kinds of contacts and have the same room: `capacity` by channel, and `units` for all together where
+    they are counted. `takes`: the numbers of these kinds.
+    """
 
     name: str
     skills: Mapping[str, int]
     capacity: Mapping[str, int]
     takes: frozenset[int]
+    units: int | None = None
 
-    def room(self, channel: str) -> int:
-        """How many contacts of this channel one of them has at once."""
-        return self.capacity.get(channel, 1)
+    def room(self, channel: str, units: Mapping[str, int]) -> int:
+        """How many contacts of this channel one of them has at once, if nothing else. `units`: what a contact uses, by channel."""
+        room, used = self.capacity.get(channel, 1), units.get(channel, 0)
+        return room if self.units is None or not used else min(room, self.units // used)
 
 
 def find_crews(demand: Demand) -> list[Crew]:
@@ -52,31 +56,32 @@ def find_crews(demand: Demand) -> list[Crew]:
     """
     members: dict[frozenset[int], list[AgentConfiguration]] = {}
     for agent in demand.configured.agents:
-        takes = frozenset(
-            number for number, kind in enumerate(demand.kinds) if _may_take(agent, kind, demand.configured)
-        )
+        takes = frozenset(number for number, kind in enumerate(demand.kinds) if _may_take(agent, kind, demand))
         if takes:
             members.setdefault(takes, []).append(agent)
     crews = []
     for takes, agents in members.items():
         counted = Counter(
-            (tuple(sorted(agent.skills.items())), tuple(sorted(agent.capacity.items()))) for agent in agents
+            (tuple(sorted(agent.skills.items())), tuple(sorted(agent.capacity.items())), agent.units)
+            for agent in agents
         )
-        (skills, capacity), _ = counted.most_common(1)[0]
+        (skills, capacity, units), _ = counted.most_common(1)[0]
         queues = list(dict.fromkeys(demand.kinds[number].queue for number in sorted(takes)))
-        crews.append(Crew(name=" + ".join(queues), skills=dict(skills), capacity=dict(capacity), takes=takes))
+        name = " + ".join(queues)
+        crews.append(Crew(name=name, skills=dict(skills), capacity=dict(capacity), takes=takes, units=units))
     crews.sort(key=lambda crew: (len(crew.takes), crew.name))
     return crews
 
 
-def _may_take(agent: AgentConfiguration, kind: Kind, configured: ConfigurePool) -> bool:
-    queue = next(queue for queue in configured.queues if queue.id == kind.queue)
+def _may_take(agent: AgentConfiguration, kind: Kind, demand: Demand) -> bool:
+    queue = next(queue for queue in demand.configured.queues if queue.id == kind.queue)
     skills, alternatives = policies.asked_needs(queue, kind.skills, ())
     fits = any(
         all(agent.skills.get(skill, 0) >= level for skill, level in needed.items())
         for needed in (alternatives or (skills,))
     )
-    return fits and agent.capacity.get(kind.channel, 1) > 0
+    enough = agent.units is None or agent.units >= demand.units.get(kind.channel, 0)
+    return fits and enough and agent.capacity.get(kind.channel, 1) > 0
 
 
 def try_crews(
@@ -119,7 +124,11 @@ def try_crews(
 def _inputs(demand: Demand, crews: Sequence[Crew], counts: Sequence[int]) -> Iterator[tuple[int, AnyInput]]:
     agents = tuple(
         AgentConfiguration(
-            id=f"crew{place}-{number}", name=crew.name, skills=dict(crew.skills), capacity=dict(crew.capacity)
+            id=f"crew{place}-{number}",
+            name=crew.name,
+            skills=dict(crew.skills),
+            capacity=dict(crew.capacity),
+            units=crew.units,
         )
         for place, (crew, count) in enumerate(zip(crews, counts, strict=True))
         for number in range(count)

@@ -33,6 +33,9 @@ _DAY_MINUTES: Final = 24 * 60
 _MINUTE_MS: Final = 60_000
 _DRAWS: Final = 2_000
 
+# Queue, channel, and the skills that contacts ask for beyond their queue's.
+_Place = tuple[str, str, tuple[tuple[str, int], ...]]
+
 
 class NoDemandError(RefusedError):
     """Nobody comes, so that nobody is needed."""
@@ -85,6 +88,11 @@ class Demand:
     configured: ConfigurePool
     kinds: Sequence[Kind]
     periods: Sequence[Period]
+
+    @property
+    def units(self) -> dict[str, int]:
+        """How many of an agent's units a contact uses, by channel."""
+        return {channel.id: channel.units for channel in self.configured.channels if channel.units > 0}
 
 
 def scenario_demand(scenario: Scenario, configuration: Configuration) -> Demand:
@@ -157,42 +165,48 @@ def _target_ms(queue: QueueConfiguration, channel: str, priority: int | None, co
     return policies.target_ms(queue, channel, policies.bounded_priority(priority, queue), targets)
 
 
+def _beyond(asked: Mapping[str, int], queue: QueueConfiguration) -> dict[str, int]:
+    return {skill: level for skill, level in sorted(asked.items()) if level > queue.skills.get(skill, 0)}
+
+
 def recording_demand(
     recording: Recording, configured: ConfigurePool, *, interval_ms: int, zone: zoneinfo.ZoneInfo, promise: Promise
 ) -> Demand:
     """The demand of a recorded time: an average day by intervals, over the days in which anybody came. Raises NoDemandError."""
     step = max(1, interval_ms // _MINUTE_MS)
-    counts: dict[tuple[str, str], dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    busy: dict[tuple[str, str], list[int]] = defaultdict(list)
+    queues = {queue.id: queue for queue in configured.queues}
+    counts: dict[_Place, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    busy: dict[_Place, list[int]] = defaultdict(list)
     days: dict[datetime.date, None] = {}
     for visit in recording.journal.visits.values():
         if not recording.from_ms <= visit.received_ms < recording.to_ms:
             continue
         moment = datetime.datetime.fromtimestamp(visit.received_ms / 1000, zone)
         days[moment.date()] = None
-        place = (visit.queue, visit.channel)
+        life, queue = recording.lives.get(visit.contact_id), queues.get(visit.queue)
+        asked = {} if life is None or queue is None else _beyond(life.queued.asked, queue)
+        place = (visit.queue, visit.channel, tuple(asked.items()))
         counts[place][(moment.hour * 60 + moment.minute) // step * step] += 1
         if visit.assigned_ms is not None and visit.resolved_ms is not None:
             busy[place].append(visit.resolved_ms - visit.assigned_ms)
-    queues = {queue.id: queue for queue in configured.queues}
     places = sorted(place for place in counts if place[0] in queues and busy[place])
     if not places:
         raise NoDemandError("no contact of a queue that is configured was finished in this time")
     answers = [delay for delays in recording.delays.values() for delay in delays]
     kinds = [
         Kind(
-            queue=queue,
+            queue=name,
             channel=channel,
-            skills={},
+            skills=dict(asked),
             priority=None,
-            handling=Observed(busy[queue, channel]),
+            handling=Observed(busy[name, channel, asked]),
             wrap_up=Fixed(0),  # Until it was resolved, the wrap-up included.
             answer=Fixed(round(statistics.fmean(answers)) if answers else 0),
             patience=None,
             share=promise.share,
-            within_ms=promise.within or _target_ms(queues[queue], channel, None, configured),
+            within_ms=promise.within or _target_ms(queues[name], channel, None, configured),
         )
-        for queue, channel in places
+        for name, channel, asked in places
     ]
     periods = []
     for minute in range(0, _DAY_MINUTES, step):

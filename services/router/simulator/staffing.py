@@ -16,9 +16,13 @@ from libs.common.errors import RefusedError
 from services.router.simulator import theory
 from services.router.simulator.crews import Crew, find_crews, try_crews
 from services.router.simulator.demand import Demand, Kind, Period
+from services.router.simulator.distributions import stream
 
 PEOPLE_MAX: Final = 2_000
 _CURVE_BELOW, _CURVE_ABOVE = 4, 8
+# After so many more people without any use, more of them are of no use either.
+_USELESS_MAX: Final = 8
+_DRAWS: Final = 2_000
 
 
 class UnkeepableError(RefusedError):
@@ -70,26 +74,42 @@ def staff(demand: Demand, seed: int, progress: Callable[[float], None]) -> Staff
     for number, kind in enumerate(demand.kinds):
         if not any(number in crew.takes for crew in crews):
             raise UnkeepableError(f"nobody in the configuration may take {kind.queue} on {kind.channel}")
+        _check_answers(kind)
+    # The formulas first: they tell at once what nobody can keep.
+    by_itself = [
+        [
+            alone_need(kind, rate, _room(kind, number, crews, demand)) if rate else None
+            for number, (kind, rate) in enumerate(zip(demand.kinds, period.rates, strict=True))
+        ]
+        for period in demand.periods
+    ]
     tried: dict[tuple[float, ...], tuple[list[int], list[float | None]]] = {}
     needs = []
-    for place, period in enumerate(demand.periods):
+    for place, (period, alone) in enumerate(zip(demand.periods, by_itself, strict=True)):
         found = tried.get(period.rates)
         if found is None:
             # The same demand needs the same people, on whatever day.
             found = tried[period.rates] = _search(demand, period, crews, seed)
-        alone = [
-            alone_need(kind, rate, _room(kind, number, crews)) if rate else None
-            for number, (kind, rate) in enumerate(zip(demand.kinds, period.rates, strict=True))
-        ]
         needs.append(PeriodNeed(period=period, alone=alone, crews=found[0], kept=found[1]))
         progress((place + 1) / len(demand.periods))
     curves = [_curve(demand, number, crews) for number in range(len(demand.kinds))]
     return Staffing(demand=demand, crews=crews, needs=needs, curves=curves)
 
 
-def _room(kind: Kind, number: int, crews: Sequence[Crew]) -> int:
+def _check_answers(kind: Kind) -> None:
+    """However many there are, somebody has to answer the offer in time."""
+    chance = stream(0, "answers")
+    in_time = sum(kind.answer.draw(chance) <= kind.within_ms for _ in range(_DRAWS)) / _DRAWS
+    if in_time < kind.share:
+        raise UnkeepableError(
+            f"{kind.queue} on {kind.channel}: {kind.share:.0%} within {kind.within_ms / 1000:g} s cannot be kept: "
+            f"only {in_time:.0%} of offers are answered that soon"
+        )
+
+
+def _room(kind: Kind, number: int, crews: Sequence[Crew], demand: Demand) -> int:
     """How many contacts of a kind one person has at once, by the crew that is most specialised in it."""
-    return max(1, next(crew.room(kind.channel) for crew in crews if number in crew.takes))
+    return max(1, next(crew.room(kind.channel, demand.units) for crew in crews if number in crew.takes))
 
 
 def alone_need(kind: Kind, rate: float, room: int) -> Alone:
@@ -116,7 +136,12 @@ def achieve(kind: Kind, rate: float, places: int) -> _Achieved:
     within_ms = kind.within_ms - kind.answer.mean_ms
     if within_ms < 0:
         return _Achieved(0.0, min(1.0, rate * kind.busy_ms / places))
-    if kind.patience is None or kind.patience.mean_ms <= 0:
+    if kind.patience is not None and kind.patience.mean_ms <= 0:
+        # Who is not answered in the same moment has gone.
+        load = rate * kind.busy_ms
+        lost = theory.erlang_b(places, load) if kind.answer.mean_ms == 0 else 1.0
+        return _Achieved(1 - lost, load * (1 - lost) / places)
+    if kind.patience is None:
         within = theory.answered_within_c(places, rate, kind.busy_ms, within_ms)
         return _Achieved(within, min(1.0, rate * kind.busy_ms / places))
     steady = theory.erlang_a(places, rate, kind.busy_ms, kind.patience.mean_ms, within_ms)
@@ -128,7 +153,7 @@ def _curve(demand: Demand, number: int, crews: Sequence[Crew]) -> list[tuple[int
     rate = max(period.rates[number] for period in demand.periods)
     if not rate:
         return []
-    room = _room(kind, number, crews)
+    room = _room(kind, number, crews, demand)
     needed = alone_need(kind, rate, room).people
     people = range(max(1, needed - _CURVE_BELOW), needed + _CURVE_ABOVE + 1)
     return [(count, achieve(kind, rate, count * room).within) for count in people]
@@ -141,9 +166,14 @@ def _search(demand: Demand, period: Period, crews: Sequence[Crew], seed: int) ->
     """
     counts = _beginning(demand, period, crews)
     kept = try_crews(demand, period, crews, counts, seed)
-    while _shortfall(demand, kept) > 0:
-        if sum(counts) >= PEOPLE_MAX:
-            raise UnkeepableError(f"{period.label}: {PEOPLE_MAX} people do not keep what is promised")
+    least, useless = math.inf, 0
+    while (short := _shortfall(demand, kept)) > 0:
+        useless = 0 if short < least else useless + 1
+        least = min(least, short)
+        if sum(counts) >= PEOPLE_MAX or useless > _USELESS_MAX:
+            raise UnkeepableError(
+                f"{period.label}: what is promised cannot be kept; {sum(counts)} people do not, and more do not help"
+            )
         worst = max(range(len(kept)), key=lambda number: _short(demand.kinds[number], kept[number]))
         trials = []
         for place, crew in enumerate(crews):
@@ -179,7 +209,7 @@ def _beginning(demand: Demand, period: Period, crews: Sequence[Crew]) -> list[in
     places = [0.0] * len(crews)
     for number, (kind, rate) in enumerate(zip(demand.kinds, period.rates, strict=True)):
         place = next(place for place, crew in enumerate(crews) if number in crew.takes)
-        places[place] += rate * kind.busy_ms / max(1, crews[place].room(kind.channel))
+        places[place] += rate * kind.busy_ms / max(1, crews[place].room(kind.channel, demand.units))
     return [math.floor(load) for load in places]
 
 

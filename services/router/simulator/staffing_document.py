@@ -44,8 +44,9 @@ def _tables(staffing: Staffing) -> list[tuple[str, list[list[str]]]]:
 
 
 def name_of(kind: Kind) -> str:
-    """Queue and channel."""
-    return f"{kind.queue}, {kind.channel}"
+    """Queue and channel, and what its contacts ask for beyond their queue."""
+    skills = "".join(f", {skill} {level}" for skill, level in kind.skills.items())
+    return f"{kind.queue}, {kind.channel}{skills}"
 
 
 def _promises(staffing: Staffing) -> list[list[str]]:
@@ -198,6 +199,7 @@ def as_json(staffing: Staffing) -> dict[str, Any]:
             {
                 "queue": kind.queue,
                 "channel": kind.channel,
+                "skills": dict(kind.skills),
                 "share": kind.share,
                 "within_ms": kind.within_ms,
                 "busy_ms": kind.busy_ms,
@@ -205,7 +207,8 @@ def as_json(staffing: Staffing) -> dict[str, Any]:
             for kind in kinds
         ],
         "crews": [
-            {"name": crew.name, "skills": dict(crew.skills), "capacity": dict(crew.capacity)} for crew in staffing.crews
+            {"name": crew.name, "skills": dict(crew.skills), "capacity": dict(crew.capacity), "units": crew.units}
+            for crew in staffing.crews
         ],
         "intervals": [
             {

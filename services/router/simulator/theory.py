@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _NEGLIGIBLE: Final = 1e-16
+# Weights of states are relative to one another; what grows beyond this is scaled down, all alike.
+_LARGE: Final = 1e200
 
 
 def erlang_b(servers: int, load: float) -> float:
@@ -67,20 +69,22 @@ def erlang_a(servers: int, arrivals: float, handling: float, patience: float, wi
     waiting is served after a sum of exponential times whose e^-v, scaled by the patience, is Beta distributed.
     """
     rate, leaving = 1 / handling, 1 / patience
-    # Relative to the state in which all are busy and nobody waits.
-    below, weight = 0.0, 1.0
+    # `all_busy`: the weight of the state in which all are busy and nobody waits.
+    below, weight, all_busy = 0.0, 1.0, 1.0
     below_busy = 0.0
     for count in range(servers, 0, -1):
         weight *= count * rate / arrivals
         below += weight
         below_busy += weight * (count - 1)
+        if below > _LARGE:
+            below, below_busy, weight, all_busy = (value / _LARGE for value in (below, below_busy, weight, all_busy))
     ahead, waiting, queued, answered = 0, 0.0, 0.0, 0.0
-    weight = 1.0
+    weight = all_busy
     ratio = servers * rate / leaving
     first = math.exp(-leaving * within)
     # I_x(a, 1) = x^a, and I_x(a, b+1) = I_x(a, b) + x^a (1-x)^b / (b B(a, b)).
     incomplete, term = first ** (ratio + 1), first ** (ratio + 1)
-    while weight > _NEGLIGIBLE * (1 + waiting):
+    while weight > _NEGLIGIBLE * (below + waiting):
         waiting += weight
         queued += weight * ahead
         answered += weight * ratio / (ratio + ahead + 1) * (1 - incomplete)
@@ -88,6 +92,9 @@ def erlang_a(servers: int, arrivals: float, handling: float, patience: float, wi
         term *= (1 - first) * (ratio + ahead) / ahead
         incomplete += term
         weight *= arrivals / (servers * rate + ahead * leaving)
+        if weight > _LARGE:
+            below, below_busy, waiting = below / _LARGE, below_busy / _LARGE, waiting / _LARGE
+            queued, answered, weight = queued / _LARGE, answered / _LARGE, weight / _LARGE
     whole = below + waiting
     leaving_share = queued / whole * leaving / arrivals
     return ErlangA(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+import msgspec
 import pytest
 
 from libs.common.configuration import parse_configuration
 from libs.common.events.inputs import ConfigurePool
-from libs.common.events.pool import AgentConfiguration, QueueConfiguration
+from libs.common.events.pool import AgentConfiguration, ChannelConfiguration, QueueConfiguration
 from libs.common.events.routing import PoolConfigured
 from libs.common.testing.builders import POOL, START_MS, a_contact_assigned, a_contact_queued, a_contact_resolved
 from services.router.simulator import theory
@@ -137,6 +139,78 @@ def test_a_queue_that_nobody_may_take_is_told() -> None:
         staff(demand, 1, lambda share: None)
 
 
+def test_who_leaves_when_not_answered_in_the_same_moment_is_lost_as_erlang_b_says() -> None:
+    # given a load of 8 that waits for nothing
+    achieved = achieve(a_kind(patience=Fixed(0)), 120 / HOUR_MS, 10)
+
+    # then
+    lost = theory.erlang_b(10, 8.0)
+    assert achieved.within == pytest.approx(1 - lost)
+    assert achieved.occupancy == pytest.approx(8.0 * (1 - lost) / 10)
+    # and nobody gets an answer whom it takes a second to take on
+    assert achieve(a_kind(patience=Fixed(0), answer=Fixed(1_000)), 120 / HOUR_MS, 10).within == 0.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "patience", "words"),
+    [
+        (Fixed(21_000), None, "only 0% of offers are answered that soon"),
+        (Exponential(20_000.0), None, "of offers are answered that soon"),
+        (Fixed(10_000), Fixed(9_000), "cannot be kept"),
+    ],
+    ids=["answered too late", "often answered too late", "gone before the answer"],
+)
+def test_what_no_number_of_people_can_keep_is_told_at_once(
+    answer: Distribution, patience: Distribution | None, words: str
+) -> None:
+    demand = a_demand([a_kind(answer=answer, patience=patience)], [[20.0]], {"anna": {"orders": 1}})
+
+    with pytest.raises(UnkeepableError, match=words):
+        staff(demand, 1, lambda share: None)
+
+
+def test_people_whose_units_are_used_up_have_room_for_no_more() -> None:
+    # given people with room for five calls, and units for two
+    plain = a_demand([a_kind()], [[60.0]], {})
+    people = (
+        AgentConfiguration(id="anna", name="Anna", skills={"orders": 1}, capacity={"voice": 5}, units=100),
+        AgentConfiguration(id="bruno", name="Bruno", skills={"orders": 1}, capacity={"voice": 5}, units=10),
+    )
+    configured = msgspec.structs.replace(
+        plain.configured, agents=people, channels=(ChannelConfiguration(id="voice", units=50),)
+    )
+
+    found = staff(replace(plain, configured=configured), 1, lambda share: None)
+
+    # then each counts for two, and who has too few units for one is not counted on
+    assert [crew.units for crew in found.crews] == [100]
+    assert found.needs[0].alone[0] == alone_need(a_kind(), 60 / HOUR_MS, 2)
+    assert abs(found.needs[0].crews[0] - alone_need(a_kind(), 60 / HOUR_MS, 2).people) <= 1
+
+
+def test_no_fewer_people_of_any_mix_would_do() -> None:
+    # given two queues of unequal load, specialists, and all-rounders who have both
+    kinds = [a_kind("orders", handling=Exponential(3.0 * MINUTE_MS)), a_kind("general", share=0.9, within_ms=30_000)]
+    agents = {"anna": {"orders": 1}, "bruno": {"general": 1}, "carla": {"orders": 1, "general": 1}}
+    found = staff(a_demand(kinds, [[16.0, 9.0]], agents), 1, lambda share: None)
+    (need,) = found.needs
+
+    # when every mix of one person fewer is tried
+    fewer = sum(need.crews) - 1
+    mixes = [(one, two, fewer - one - two) for one in range(fewer + 1) for two in range(fewer + 1 - one)]
+    kept = [
+        mix
+        for mix in mixes
+        if all(
+            share is not None and share >= kind.share
+            for kind, share in zip(kinds, try_crews(found.demand, need.period, found.crews, mix, 1), strict=True)
+        )
+    ]
+
+    # then none keeps what is promised
+    assert kept == []
+
+
 CONFIGURATION: Final = """
 pools: {care: {timezone: Europe/Rome}}
 queues: {general: {pool: care, target: 60s, wrap_up: 30s}}
@@ -202,6 +276,36 @@ def test_a_recording_says_how_an_average_day_is() -> None:
     assert [(period.begin, round(period.rates[0] * HOUR_MS, 6)) for period in demand.periods] == [("00:00", 2.0)]
     kind = demand.kinds[0]
     assert (kind.queue, kind.busy_ms, kind.within_ms, kind.share) == ("orders", 60_000, 30_000, 0.7)
+
+
+def test_what_recorded_contacts_ask_for_beyond_their_queue_needs_people_who_have_it() -> None:
+    # given contacts of one queue, of which some ask for a language that one of two speaks
+    recording = Recording(pool=POOL, from_ms=0, to_ms=2**60, end_ms=2**60, journal=Journal())
+    queue = QueueConfiguration(id="orders", skills={"orders": 1}, target_ms=60_000)
+    people = (
+        AgentConfiguration(id="anna", name="Anna", skills={"orders": 1, "it": 3}),
+        AgentConfiguration(id="bruno", name="Bruno", skills={"orders": 1}),
+    )
+    recording.note(PoolConfigured(pool=POOL, at_ms=START_MS, version="1", queues=(queue,), agents=people))
+    for number in range(1, 9):
+        asked = {"it": 2, "orders": 1} if number % 2 else {}
+        recording.note(a_contact_queued(number, contact_id=f"con_{number}", queue="orders", asked=asked))
+        recording.note(a_contact_assigned(f"con_{number}", "anna"))
+        recording.note(a_contact_resolved(f"con_{number}", "anna", at_ms=START_MS + 60_000))
+
+    demand = recording_demand(
+        recording,
+        recording.newest_configuration(),
+        interval_ms=HOUR_MS,
+        zone=zoneinfo.ZoneInfo("UTC"),
+        promise=Promise(share=0.8),
+    )
+
+    # then they are a kind of their own, which not everybody may take
+    assert [(kind.queue, kind.skills) for kind in demand.kinds] == [("orders", {}), ("orders", {"it": 2})]
+    assert [crew.takes for crew in find_crews(demand)] == [frozenset({0}), frozenset({0, 1})]
+    text = render_text("Staffing", staff(demand, 1, lambda share: None))
+    assert "orders, email, it 2" in text
 
 
 def test_text_page_and_json_say_the_same() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+from scipy import linalg, stats
 
 from services.router.simulator import theory
 from services.router.simulator.skill_graphs import SkillGraph, mean_waits
@@ -125,3 +127,55 @@ def test_a_graph_of_separate_parts_is_each_by_itself() -> None:
     assert mean_waits(graph) == pytest.approx(
         {"a": theory.mean_wait_c(1, 0.5, 1.0), "b": theory.mean_wait_c(2, 1.5, 1.0)}
     )
+
+
+def test_many_patient_customers_of_few_agents_come_out_as_numbers() -> None:
+    # given three times as much as can be done, and customers who stay for a day
+    steady = theory.erlang_a(100, 300 / 60, 60, 86_400, 20)
+
+    # then all are busy, and two in three leave in the end
+    assert steady.occupancy == pytest.approx(1.0)
+    assert steady.leaving_share == pytest.approx(2 / 3)
+    assert steady.within == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("load", [0.001, 0.95, 10.0, 190.0, 900.0])
+@pytest.mark.parametrize("spare", [1, 5, 30])
+def test_erlang_c_is_what_the_poisson_distribution_makes_of_it(load: float, spare: int) -> None:
+    servers, handling = math.floor(load) + spare, 240.0
+    blocked = float(stats.poisson.pmf(servers, load) / stats.poisson.cdf(servers, load))
+    waits = servers * blocked / (servers - load * (1 - blocked))
+
+    assert theory.erlang_c(servers, load) == pytest.approx(waits, abs=1e-12)
+    for within in (0.0, 20.0, 600.0):
+        answered = 1 - waits * math.exp(-(servers - load) * within / handling)
+        assert theory.answered_within_c(servers, load / handling, handling, within) == pytest.approx(answered, abs=1e-9)
+
+
+@pytest.mark.parametrize("load", [0.05, 0.9, 3.0, 9.0])
+@pytest.mark.parametrize("spare", [-1, 0, 2])
+@pytest.mark.parametrize("patience", [2.4, 48.0, 240.0])
+def test_erlang_a_is_what_the_chain_comes_to(load: float, spare: int, patience: float) -> None:
+    """The chain's own equations: its steady state, and for each place in the line the chance of being served before so long."""
+    servers, handling, within = max(1, math.floor(load) + spare), 240.0, 20.0
+    rate, leaving, arrivals = 1 / handling, 1 / patience, load / handling
+    longest = servers + 80
+    weights = [1.0]
+    for count in range(1, longest + 1):
+        weights.append(weights[-1] * arrivals / (min(count, servers) * rate + max(0, count - servers) * leaving))
+    whole = sum(weights)
+    # The last two states: served, left.
+    places = longest - servers + 1
+    moves = np.zeros((places + 2, places + 2))
+    for ahead in range(places):
+        onward = servers * rate + ahead * leaving
+        moves[ahead, ahead - 1 if ahead else places] += onward
+        moves[ahead, places + 1] += leaving
+        moves[ahead, ahead] -= onward + leaving
+    served = linalg.expm(moves * within)[:places, places]
+    answered = (sum(weights[:servers]) + float(np.dot(weights[servers:], served))) / whole
+
+    steady = theory.erlang_a(servers, arrivals, handling, patience, within)
+
+    assert steady.waiting_share == pytest.approx(sum(weights[servers:]) / whole, abs=1e-9)
+    assert steady.within == pytest.approx(answered, abs=1e-7)
