@@ -15,6 +15,7 @@ from services.router.simulator.pages import render_template
 NOTHING: Final = "-"
 _CURVE_POINTS: Final = 60
 _GROUP_CURVES_MAX: Final = 12
+_HOUR_MS: Final = 3_600_000
 
 # See `Accuracy`.
 ACCURACY_COLUMNS: Final = ("told", "wait", "bias", "mean error", "median error", "within 25%", "within 50%")
@@ -85,11 +86,12 @@ def people_table(outcomes: Sequence[Outcome]) -> list[list[str]]:
         available_ms = sum(agent.available_ms for agent in outcome.agents)
         load = sum(agent.load * agent.available_ms for agent in outcome.agents) / available_ms if available_ms else 0.0
         error = outcome.service_level_error
+        hours = available_ms / outcome.runs / _HOUR_MS
         rows.append(
             [
                 outcome.name,
                 str(len(outcome.agents)),
-                f"{available_ms / outcome.runs / 3_600_000:,.1f}",
+                f"{hours:,.1f}" if hours >= 10 else f"{hours:.2f}",
                 as_share(outcome.occupancy),
                 f"{load:.2f}",
                 NOTHING if outcome.fairness is None else f"{outcome.fairness:.3f}",
@@ -233,7 +235,7 @@ def _occupancies(outcomes: Sequence[Outcome]) -> str:
             series=[
                 Series(
                     name=outcome.name,
-                    points=list(enumerate(sorted(agent.occupancy for agent in outcome.agents), start=1)),
+                    points=_levels_of(sorted(agent.occupancy for agent in outcome.agents)),
                     kind="steps",
                 )
                 for outcome in outcomes
@@ -244,6 +246,12 @@ def _occupancies(outcomes: Sequence[Outcome]) -> str:
             y_to=1.0,
         )
     )
+
+
+def _levels_of(values: Sequence[float]) -> list[tuple[float, float]]:
+    """Steps with the first value around 1, the second around 2 ..."""
+    steps = [(place + 0.5, value) for place, value in enumerate(values)]
+    return [*steps, (len(values) + 0.5, values[-1])] if values else []
 
 
 def _whole_numbers(highest: int) -> list[float]:
