@@ -90,7 +90,8 @@ def simulate(
             raise RefusedError("--pool, --from and --to are for a log; a scenario says them itself")
         title = f"Scenario {scenario.name}"
         outcomes = _rehearse_scenario(scenario, new, runs or _SCENARIO_RUNS, seed)
-        notes = [f"Every figure is over {runs or _SCENARIO_RUNS} runs, each with other chance."]
+        count = runs or _SCENARIO_RUNS
+        notes = [f"Every figure is over {count} runs, each with other chance."] if count > 1 else []
     else:
         title, outcomes, notes = _rehearse_log(log, data, pool, (from_ms, to_ms), new, runs or _RECORDING_RUNS, seed)
     _show(title, outcomes, notes, html, json_path)

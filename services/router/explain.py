@@ -18,7 +18,7 @@ from libs.common.events.codec import decode_envelope, decode_event, type_of
 from libs.common.events.routing import OfferMade, PoolFact
 from libs.common.log.fence import Fence
 from libs.common.log.port import EventLog, Record
-from libs.common.log.streams import ROUTING_EVENTS
+from libs.common.log.streams import ROUTING_EVENTS, partition_of
 from services.router.core.explain import OfferExplanation, WaitingExplanation, explain_offer, explain_waiting
 from services.router.core.snapshot import restore
 from services.router.core.transitions import ContactState
@@ -71,18 +71,59 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def explain_contact(log: EventLog, contact_id: str, partitions: Sequence[int]) -> Explanation:
-    """Explain a contact that is in one of these partitions.
+    """Explain a contact that is in one of these partitions. One that was forwarded is followed to the pool where it is now, and back to
+    where it came from: their histories are told as one.
 
     Raises ContactUnknownError, RecoveryImpossibleError where the log holds no state to begin with, PoisonError and LogUnavailableError.
     """
-    for partition in partitions:
-        end = await log.end_offset(ROUTING_EVENTS, partition)
-        first = await _first_mention(log, contact_id, partition, end)
-        start = await _starting_point(log, partition, end if first is None else first)
-        held = start is not None and first is None and await _holds(start, contact_id)
-        if first is not None or held:
-            return await _Telling(log, contact_id, partition, start).run(end)
-    raise ContactUnknownError(f"contact {contact_id}: the log says nothing of it")
+    found: list[Explanation] = []
+    todo, seen = list(partitions), set[int]()
+    while todo:
+        partition = todo.pop(0)
+        if partition in seen:
+            continue
+        seen.add(partition)
+        told = await _explain_in(log, contact_id, partition)
+        if told is not None:
+            found.append(told)
+            # It is in one place; what else there is of it, its facts say.
+            todo = [partition_of(pool, log.partitions(ROUTING_EVENTS)) for one in found for pool in _linked_pools(one)]
+    if not found:
+        raise ContactUnknownError(f"contact {contact_id}: the log says nothing of it")
+    return found[0] if len(found) == 1 else _together(found)
+
+
+def _linked_pools(told: Explanation) -> list[str]:
+    """The pools that forwarded it, and those that it was forwarded to."""
+    pools: list[str] = []
+    for entry in told.history:
+        pools += entry.details.get("passed", ())
+        pools += [entry.details["to_pool"]] if "to_pool" in entry.details else []
+    return pools
+
+
+def _together(found: Sequence[Explanation]) -> Explanation:
+    """One explanation of several pools' ones: that of where it is, or was last, with the histories of all."""
+    way = sorted(
+        found, key=lambda told: max((len(entry.details.get("passed", ())) for entry in told.history), default=0)
+    )
+    here = next((told for told in reversed(way) if told.state is not None), way[-1])
+    # In each pool the times are those of its own log; of one moment what came first in the contact's way comes first.
+    return msgspec.structs.replace(
+        here,
+        complete=way[0].complete,
+        history=tuple(sorted((entry for told in way for entry in told.history), key=lambda entry: entry.at_ms)),
+        offers=tuple(sorted((offer for told in way for offer in told.offers), key=lambda offer: offer.at_ms)),
+    )
+
+
+async def _explain_in(log: EventLog, contact_id: str, partition: int) -> Explanation | None:
+    end = await log.end_offset(ROUTING_EVENTS, partition)
+    first = await _first_mention(log, contact_id, partition, end)
+    start = await _starting_point(log, partition, end if first is None else first)
+    if first is None and (start is None or not await _holds(start, contact_id)):
+        return None
+    return await _Telling(log, contact_id, partition, start).run(end)
 
 
 async def _first_mention(log: EventLog, contact_id: str, partition: int, end: int) -> int | None:

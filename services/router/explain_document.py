@@ -104,7 +104,7 @@ def _short_type(event_type: str) -> str:
 def _details(details: Mapping[str, Any]) -> str:
     shown = {
         name: details[name]
-        for name in ("queue", "agent_id", "cause", "when", "by", "step", "status")
+        for name in ("queue", "to_pool", "agent_id", "cause", "when", "by", "step", "status")
         if details.get(name)
     }
     return "".join(f"  {name.removesuffix('_id')} {value}" for name, value in shown.items())

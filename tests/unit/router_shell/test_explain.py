@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from libs.common.clock import VirtualClock
+from libs.common.configuration.models import Agent, Overflow, Pool, Queue, Rule
 from libs.common.events.codec import encode_record
-from libs.common.events.routing import ContactQueued, ContactRequeued, OfferMade
+from libs.common.events.inputs import ContactHandedOver, TimeAdvanced
+from libs.common.events.routing import ContactForwarded, ContactQueued, ContactRequeued, OfferMade
 from libs.common.log.memory import MemoryLog
-from libs.common.log.streams import ROUTING_EVENTS
+from libs.common.log.streams import ROUTING_EVENTS, partition_of
 from libs.common.testing.builders import START_MS, a_contact_received, a_resolve, a_set_presence, an_accept
 from services.agent_api import models_explain
 from services.router.core.explain import Blocker, Candidate, NextRelaxation, Obstacle, Standing, WaitingExplanation
 from services.router.explain import ContactUnknownError, Explanation, explain_contact
 from services.router.explain_document import as_document, as_lines
 from services.router.snapshot import read_snapshots
-from tests.support.routing import Desk, a_settings, of_type, working
+from tests.support.routing import Desk, a_configuration, a_settings, of_type, working
 from tests.support.waiting import eventually
 
 
@@ -240,3 +243,63 @@ def test_lines_and_document_say_what_is_asked_for_and_what_will_be() -> None:
     assert "at 2026-01-01T00:00:30.000Z it asks for less (step 2): orders 1" in lines
     assert document["waiting"]["relaxation"]["at"] == "2026-01-01T00:00:30.000Z"
     assert models_explain.Explanation.model_validate(document)
+
+
+async def two_pools(log: MemoryLog, clock: VirtualClock) -> str:
+    """A contact overflows from care, where nobody is there, to the night's pool, where it waits for somebody, too."""
+    configuration = a_configuration(
+        pools={"care": Pool(), "night": Pool()},
+        queues={
+            "orders": Queue(
+                pool="care",
+                target_ms=60_000,
+                overflow=(Overflow(when="waited", at_least="30s", to="pool", target="night"),),
+            ),
+            "late": Queue(pool="night", target_ms=60_000),
+        },
+        rules=(Rule(queue="orders"), Rule(queue="late")),
+        agents={"anna": Agent(name="Anna", pool="care"), "nora": Agent(name="Nora", pool="night")},
+    )
+    care, night = partition_of("care", 4), partition_of("night", 4)
+    assert care != night
+    begin = Desk(log, clock, number=care, configuration=configuration)
+    end = Desk(log, clock, number=night, configuration=configuration)
+    async with working(begin) as worker:
+        await begin.decided(worker)
+        await begin.give(a_set_presence("anna"), a_contact_received(1, queue="orders"))
+        await begin.decided(worker)
+        (offer,) = of_type(begin.notes.facts, OfferMade)
+        clock.advance_ms(1_000)
+        await begin.give(a_set_presence("anna", "offline"))
+        await begin.decided(worker)
+        clock.advance_ms(60_000)
+        await begin.give(TimeAdvanced(pool="care", now_ms=clock.now_ms()))
+        await begin.decided(worker)
+        (forwarded,) = of_type(begin.notes.facts, ContactForwarded)
+    async with working(end) as worker:
+        await end.decided(worker)
+        names = ContactHandedOver.__struct_fields__
+        fields = {name: getattr(forwarded, name) for name in names if name != "pool" and hasattr(forwarded, name)}
+        clock.advance_ms(1_000)
+        await end.give(ContactHandedOver(pool="night", **fields))
+        await end.decided(worker)
+    return offer.contact_id
+
+
+@pytest.mark.parametrize("asked", [range(4), (partition_of("night", 4),), (partition_of("care", 4),)])
+async def test_a_forwarded_contact_is_explained_where_it_is_with_what_was_before(
+    clock: VirtualClock, asked: Sequence[int]
+) -> None:
+    log = MemoryLog(4, clock)
+    contact_id = await two_pools(log, clock)
+
+    told = await explain_contact(log, contact_id, asked)
+
+    assert (told.pool, told.state, told.complete) == ("night", "queued", True)
+    types = [entry.type.removeprefix("centralino.") for entry in told.history]
+    assert types[:2] == ["contact.queued.v1", "offer.made.v1"]
+    assert types.index("contact.forwarded.v1") < len(types) - 1 - types[::-1].index("contact.queued.v1")
+    assert [offer.agent_id for offer in told.offers] == ["anna"]
+    assert told.waiting is not None
+    assert told.waiting.would_help == {"nora": Blocker(obstacle=Obstacle.PRESENCE, subject="offline")}
+    assert "to_pool night" in "\n".join(as_lines(told))
