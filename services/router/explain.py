@@ -104,9 +104,8 @@ def _linked_pools(told: Explanation) -> list[str]:
 
 def _together(found: Sequence[Explanation]) -> Explanation:
     """One explanation of several pools' ones: that of where it is, or was last, with the histories of all."""
-    way = sorted(
-        found, key=lambda told: max((len(entry.details.get("passed", ())) for entry in told.history), default=0)
-    )
+    # Whoever hands it on adds itself to those that it has passed; the first had it from nobody.
+    way = sorted(found, key=lambda told: len(told.history[0].details.get("passed", ())) if told.history else 0)
     here = next((told for told in reversed(way) if told.state is not None), way[-1])
     # In each pool the times are those of its own log; of one moment what came first in the contact's way comes first.
     return msgspec.structs.replace(
