@@ -43,7 +43,7 @@ PASSING: Final = {Obstacle.DECLINED, Obstacle.BARRED, Obstacle.CALLBACK, Obstacl
 # Of every state so many contacts and agents are tried.
 TRIED_MAX: Final = 3
 # And so often each thing that would help: a trial is dear, and the next state is much like this one.
-TRIALS_MAX: Final = 15
+TRIALS_MAX: Final = 40
 # What is further away than any back-off is not waited for.
 FAR_MS: Final = 11 * 60_000
 TRIED: Final[Counter[Obstacle]] = Counter()
@@ -154,9 +154,11 @@ def try_remedy(state: PoolState, contact: Contact, agent_id: str, blocker: Block
     """Whether the contact is offered when nobody else waits and this one thing is changed; True where it cannot be told any more."""
     trial = Trial(state)
     for other in list(state.contacts.values()):
-        if other.state in WAITING and other.id != contact.id:
+        elsewhere = other.state is ContactState.OFFERED and other.agent_id != agent_id
+        if (other.state in WAITING or elsewhere) and other.id != contact.id:
             trial.command(CancelContact, "", contact_id=other.id)
-    assert not trial.is_offered(contact.id)
+    if trial.is_offered(contact.id):
+        return True  # Somebody else has the room now that an offer to him would have kept.
     if blocker.obstacle in PASSING:
         return is_offered_in_time(trial, contact, state.agents[agent_id], blocker.until_ms)
     change_what_is_named(trial, contact, agent_id, blocker)
@@ -189,9 +191,12 @@ def is_offered_in_time(trial: Trial, contact: Contact, agent: Agent, until_ms: i
     """Time passes up to the moment named, in which the agent stays and is heard of."""
     if until_ms is None or until_ms > trial.state.now_ms + FAR_MS:
         return True
-    while trial.state.now_ms < until_ms and not trial.is_offered(contact.id):
-        trial.give(AgentsSeen(pool=POOL, agents=tuple(trial.state.agents)))
-        trial.give(TimeAdvanced(pool=POOL, now_ms=until_ms), min(until_ms, trial.state.now_ms + 45_000))
+    at_ms = trial.state.now_ms
+    trial.give(AgentsSeen(pool=POOL, agents=tuple(trial.state.agents)), at_ms)
+    while at_ms < until_ms and not trial.is_offered(contact.id):
+        at_ms = min(until_ms, at_ms + 30_000)
+        trial.give(AgentsSeen(pool=POOL, agents=tuple(trial.state.agents)), at_ms)
+        trial.give(TimeAdvanced(pool=POOL, now_ms=at_ms), at_ms)
     after = trial.state.contacts.get(contact.id)
     # What overflows or comes to other terms meanwhile, and who is called away or gets something else, is another matter.
     if after is None or after.queue != contact.queue or after.callback != contact.callback:
@@ -237,7 +242,7 @@ def test_what_is_explained_is_true_and_what_would_help_helps() -> None:
     run_state_machine_as_test(
         ExplainedHistory,
         settings=settings(
-            max_examples=25,
+            max_examples=60,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,
