@@ -27,6 +27,7 @@ from libs.common.events.inputs import (
 from libs.common.events.pool import AgentConfiguration, ChannelConfiguration
 from libs.common.events.routing import OfferMade, PoolFact
 from libs.common.testing.builders import POOL
+from services.router.core.decide_transfer import NAMED
 from services.router.core.entities import Agent, Contact
 from services.router.core.explain import Blocker, Candidate, Obstacle, Standing, explain_offer, explain_waiting
 from services.router.core.model import PoolState
@@ -231,7 +232,10 @@ class ExplainedHistory(PoolHistory):
         super().check_explained(offer)
         told = explain_offer(self.folded, offer)
         contact = self.folded.contacts[offer.contact_id]
-        check_standing(self.folded, contact, told.standing, offer.at_ms)
+        if offer.reason.strategy == NAMED:  # Whoever a colleague names is offered it, whatever he lacks.
+            assert [candidate.agent_id for candidate in told.standing.candidates] == [offer.agent_id]
+        else:
+            check_standing(self.folded, contact, told.standing, offer.at_ms)
         ahead = [c for c in self.folded.contacts.values() if c.state == "queued" and c.rank < contact.rank]
         assert told.overtaken == len(ahead)
         assert told.policy_version == self.folded.version
