@@ -249,7 +249,8 @@ class ContactHandedOver(Input, frozen=True, kw_only=True, tag="centralino.contac
 
 class MessageHandedOver(Input, frozen=True, kw_only=True, tag="centralino.message.handed-over.v1"):
     """A further message of a customer whose contact `contact_id` another pool forwarded here. It belongs to that contact; where that
-    is over meanwhile it opens another, `opens`. The rest as in `ContactHandedOver`.
+    is over meanwhile it opens another, `opens`. `callback`: the customer does not wait for an answer any more, but for a call. The rest as
+    in `ContactHandedOver`.
     """
 
     contact_id: str
@@ -264,6 +265,7 @@ class MessageHandedOver(Input, frozen=True, kw_only=True, tag="centralino.messag
     skills: dict[str, int] = {}
     any_of: tuple[dict[str, int], ...] = ()
     priority: int | None = None
+    callback: CallbackWish | None = None
 
 
 class ForwardedContactEnded(Input, frozen=True, kw_only=True, tag="centralino.contact.forwarded-ended.v1"):

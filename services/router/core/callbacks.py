@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.inputs import ContactReceived
+from libs.common.events.inputs import CallbackWish, ContactReceived
 from libs.common.events.pool import CallbackConfiguration
 from libs.common.events.routing import (
     CallbackScheduled,
@@ -98,12 +98,13 @@ def callback_notice(state: PoolState, contact_id: str, queue: str, now_ms: int, 
 
 
 def callback_of_new(
-    state: PoolState, event: ContactReceived, contact_id: str, queue: str, now_ms: int, notices: int = 0
+    state: PoolState, wish: CallbackWish | None, contact_id: str, queue: str, now_ms: int, notices: int = 0
 ) -> list[PoolFact]:
-    """What follows on the fact that this message opened a contact, where its customer wants to be called; nobody is called there yet."""
-    wish = event.callback
+    """What follows on the fact that a message opened a contact, where its customer wishes to be called and is not already."""
     if wish is None or not policies.can_be_called(wish.handle):
         return []
+    if state.index.callbacks.find(wish.handle) not in (None, contact_id):
+        return []  # One call serves both.
     return [
         CallbackScheduled(
             pool=state.pool,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from libs.common.events.inputs import CallbackWish, ContactReceived, ReportNotReached, RequestCallback
+from libs.common.events.inputs import CallbackWish, ReportNotReached, RequestCallback
 from libs.common.events.routing import (
     CallbackDue,
     CallbackMissed,
@@ -65,16 +65,17 @@ def request_callback(state: PoolState, event: RequestCallback, now_ms: int) -> l
     ]
 
 
-def callback_of_joined(state: PoolState, event: ContactReceived, contact: Contact, now_ms: int) -> list[PoolFact]:
-    """What a further message changes of when the customer is called: as is wished now, or at once where he calls himself.
+def callback_of_joined(
+    state: PoolState, wish: CallbackWish | None, channel: str, contact: Contact, now_ms: int
+) -> list[PoolFact]:
+    """What a further message on this channel changes of when the customer is called: as is wished now, or at once where he calls himself.
 
     A contact that an agent has stays with him, who reads what is wished.
     """
     if contact.state not in WAITING:
         return []
-    wish = event.callback
     if wish is None:
-        calls = event.message.channel == CHANNEL and contact.state is ContactState.SCHEDULED
+        calls = channel == CHANNEL and contact.state is ContactState.SCHEDULED
         return [_due(state, contact, now_ms)] if calls else []
     if _is_due(contact, wish, now_ms):
         return []

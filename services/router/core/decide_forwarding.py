@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from libs.common.events.inputs import (
+    CallbackWish,
     ContactHandedOver,
     ContactReceived,
     CustomerLeft,
@@ -29,6 +30,8 @@ from libs.common.events.routing import (
     PoolFact,
 )
 from services.router.core import limits, policies
+from services.router.core.callbacks import callback_of_new
+from services.router.core.decide_callbacks import callback_of_joined
 from services.router.core.drains import accepting_queue
 from services.router.core.entities import Forwarding
 from services.router.core.model import PoolState
@@ -79,28 +82,32 @@ def _join(state: PoolState, event: _Handover, now_ms: int) -> list[PoolFact] | N
         return None
     if letter is None or letter.message_id in state.messages:
         return []
+    contact, wish = state.contacts[contact_id], _wish_of(event)
     if open_id is not None:
-        return [
-            MessageJoined(
-                pool=state.pool,
-                at_ms=now_ms,
-                contact_id=open_id,
-                message_id=letter.message_id,
-                email_message_id=letter.email_message_id,
-            )
-        ]
-    if isinstance(event, MessageHandedOver) and state.contacts[contact_id].resumable_until_ms > now_ms:
-        return [
-            ContactReturned(
-                pool=state.pool,
-                at_ms=now_ms,
-                contact_id=contact_id,
-                message_id=letter.message_id,
-                email_message_id=letter.email_message_id,
-                waits_anew=True,
-            )
-        ]
+        joined = MessageJoined(
+            pool=state.pool,
+            at_ms=now_ms,
+            contact_id=open_id,
+            message_id=letter.message_id,
+            email_message_id=letter.email_message_id,
+        )
+        return [joined, *callback_of_joined(state, wish, event.channel, contact, now_ms)]
+    if isinstance(event, MessageHandedOver) and contact.resumable_until_ms > now_ms:
+        returned = ContactReturned(
+            pool=state.pool,
+            at_ms=now_ms,
+            contact_id=contact_id,
+            message_id=letter.message_id,
+            email_message_id=letter.email_message_id,
+            waits_anew=True,
+        )
+        return [returned, *callback_of_new(state, wish, contact_id, contact.queue, now_ms, contact.notices)]
     return None
+
+
+def _wish_of(event: _Handover) -> CallbackWish | None:
+    """The call that the customer asked for by this message. A contact that is handed over is no callback: those are not forwarded."""
+    return event.callback if isinstance(event, MessageHandedOver) else None
 
 
 def _begin(state: PoolState, event: _Handover, contact_id: str, due_ms: int | None, now_ms: int) -> list[PoolFact]:
@@ -111,10 +118,11 @@ def _begin(state: PoolState, event: _Handover, contact_id: str, due_ms: int | No
     queue = accepting_queue(state, state.queues.get(event.queue or "") or next(iter(state.queues.values())))
     asked = None if queue.id == event.queue else event.queue
     queued = _queued(state, event, queue, contact_id, due_ms, asked, now_ms)
+    opened = [queued, *callback_of_new(state, _wish_of(event), contact_id, queue.id, now_ms, queued.notices)]
     abandoned_id = state.index.abandoned.get(event.thread_id)
     if abandoned_id is None:
-        return [queued]
-    return [ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=abandoned_id), queued]
+        return opened
+    return [ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=abandoned_id), *opened]
 
 
 def _queued(
@@ -183,6 +191,7 @@ def forward_message(state: PoolState, event: ContactReceived, forwarding: Forwar
         skills=event.skills,
         any_of=event.any_of,
         priority=event.priority,
+        callback=event.callback,
     )
     return _forward(state, handed, forwarding, handed.letter, now_ms)
 
@@ -207,6 +216,7 @@ def _forward(
         skills=event.skills,
         any_of=event.any_of,
         priority=event.priority,
+        callback=event.callback,
     )
 
 

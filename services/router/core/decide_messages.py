@@ -62,13 +62,14 @@ def receive_contact(state: PoolState, event: ContactReceived, now_ms: int) -> li
             email_message_id=message.email_message_id,
             callback_request=_request(event, open_contact_id),
         )
-        return [joined, *callback_of_joined(state, event, state.contacts[open_contact_id], now_ms)]
+        contact = state.contacts[open_contact_id]
+        return [joined, *callback_of_joined(state, event.callback, message.channel, contact, now_ms)]
     abandoned_id = state.index.abandoned.get(message.thread_id)
     if abandoned_id is not None:
         abandoned = state.contacts[abandoned_id]
         if abandoned.resumable_until_ms > now_ms:
-            back = _return(state, abandoned_id, event, now_ms)
-            return [back, *callback_of_new(state, event, abandoned_id, abandoned.queue, now_ms, abandoned.notices)]
+            back, wish = _return(state, abandoned_id, event, now_ms), event.callback
+            return [back, *callback_of_new(state, wish, abandoned_id, abandoned.queue, now_ms, abandoned.notices)]
         return [ContactLapsed(pool=state.pool, at_ms=now_ms, contact_id=abandoned_id), *_begin(state, event, now_ms)]
     forwarding = state.forwarded.get(message.thread_id)
     if forwarding is not None:
@@ -131,7 +132,7 @@ def _begin(state: PoolState, event: ContactReceived, now_ms: int) -> list[PoolFa
     queue = accepting_queue(state, state.queues.get(event.queue) or next(iter(state.queues.values())))
     asked = None if queue.id == event.queue else event.queue
     queued = _open(state, event, queue, asked, now_ms)
-    return [queued, *callback_of_new(state, event, queued.contact_id, queue.id, now_ms)]
+    return [queued, *callback_of_new(state, event.callback, queued.contact_id, queue.id, now_ms)]
 
 
 def _open_contact(state: PoolState, event: ContactReceived) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from libs.common.events.inputs import (
     AcceptOffer,
     AnyInput,
+    CallbackWish,
     ConfigurePool,
     ContactHandedOver,
     ContactReceived,
@@ -29,6 +30,7 @@ from libs.common.events.routing import (
     PoolFact,
 )
 from libs.common.testing.builders import START_MS, a_message, a_queue, an_agent
+from services.router.core.entities import Callback
 from services.router.core.invariants import check
 from services.router.core.model import PoolState, new_state
 from services.router.core.snapshot import freeze, restore, snapshot_chunks, state_equal
@@ -364,3 +366,39 @@ def test_nothing_comes_back_to_where_it_was() -> None:
     }
     assert pools.give(ContactHandedOver(**common, priority=0, due_ms=START_MS)) == []
     assert pools.give(MessageHandedOver(**common, opens="con_6")) == []
+
+
+def test_a_wish_for_a_call_follows_the_contact_into_the_other_pool() -> None:
+    # given a contact that is in another pool now, and waits there
+    pools = Pools(care=(to_pool("night"),), night=())
+    pools.receive("care")
+    pools.wait(MINUTE_MS)
+    pools.hand_over("care")
+    # when its customer would rather be called, and that is delivered twice
+    wish = CallbackWish(handle="tel:+390612345678", not_before_ms=START_MS + 10 * MINUTE_MS)
+    pools.receive("care", 2, thread=THREAD, callback=wish)
+    facts = pools.hand_over("care", times=2)
+    # then the contact itself is called back, by the pool that has it
+    assert kinds(facts) == ["MessageJoined", "CallbackScheduled"]
+    assert pools.states["night"].contacts["con_1"].callback == Callback(wish.handle, START_MS + 10 * MINUTE_MS)
+
+
+def test_a_wish_for_a_call_that_finds_its_contact_gone_opens_another() -> None:
+    # given a contact that another pool had, and that ended there while a message was on its way
+    pools = Pools(care=(to_pool("night"),), night=())
+    pools.receive("care")
+    pools.wait(MINUTE_MS)
+    pools.hand_over("care")
+    wish = CallbackWish(handle="tel:+390612345678")
+    pools.receive("care", 2, thread=THREAD, callback=wish)
+    pools.work_off("night")
+    # when
+    facts = pools.hand_over("care")
+    # then
+    assert kinds(facts) == ["ContactQueued", "CallbackScheduled", "CallbackDue", "OfferMade"]
+    # and a number has one call: who asks for it again in another thread waits like anybody
+    pools.receive("care", 3)
+    pools.wait(MINUTE_MS)
+    pools.hand_over("care")
+    pools.receive("care", 4, thread=a_message(3).thread_id, callback=wish)
+    assert kinds(pools.hand_over("care")) == ["MessageJoined"]

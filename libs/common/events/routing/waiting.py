@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from libs.common.events.inputs import CallbackWish
 from libs.common.events.message import Letter
 from libs.common.events.routing.fact import Fact
 
@@ -238,6 +239,7 @@ class MessageForwarded(Fact, frozen=True, kw_only=True, tag="centralino.message.
     skills: dict[str, int] = msgspec.field(default_factory=dict)
     any_of: tuple[dict[str, int], ...] = ()
     priority: int | None = None
+    callback: CallbackWish | None = None
 
 
 class LeavingForwarded(Fact, frozen=True, kw_only=True, tag="centralino.contact.leaving-forwarded.v1"):
