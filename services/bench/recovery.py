@@ -17,6 +17,7 @@ from typing import Final
 
 from libs.common.clock import SystemClock
 from libs.common.events.inputs import AnyInput
+from libs.common.lifecycle import tune_garbage_collector
 from libs.common.log.open import open_log
 from libs.common.log.port import EventLog, NewRecord
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, partition_of
@@ -72,6 +73,7 @@ async def measure_recovery(plan: RecoveryPlan, places: Sequence[LogPlace], folde
 
 
 async def _recover(url: str, lives: Lives, folder: Path) -> tuple[float, float, float]:
+    tune_garbage_collector()  # As a service does when it starts.
     pauses_s = [0.0]
     beat = asyncio.create_task(_beat(pauses_s))
     started_s, started_cpu_s = time.perf_counter(), time.process_time()
