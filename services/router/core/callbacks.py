@@ -26,7 +26,6 @@ from services.router.core.standing import IN_HAND
 CAUSE_CALLBACK: Final = "callback"
 CAUSE_AGENT: Final = "agent"
 CAUSE_CUSTOMER: Final = "customer"
-CAUSE_OVERFLOW: Final = "overflow"
 
 # Why a contact is cancelled whose customer was not reached in all attempts.
 NOT_REACHED: Final = "not-reached"

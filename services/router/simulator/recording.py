@@ -49,8 +49,8 @@ from libs.common.events.routing import (
 from libs.common.log.fence import Fence
 from libs.common.log.port import EventLog, Record
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS, partition_of
-from services.router.core.callbacks import CAUSE_OVERFLOW, NOT_REACHED
-from services.router.core.overflow import ROUTER
+from services.router.core.callbacks import NOT_REACHED
+from services.router.core.overflow import CAUSE_OVERFLOW, ROUTER
 from services.router.origin import is_writer_started
 from services.router.simulator.engine import Interlude, Wish
 from services.router.simulator.journal import Journal

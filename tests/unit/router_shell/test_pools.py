@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from libs.common.configuration import parse_configuration
 from libs.common.configuration.calendars import Span
-from libs.common.configuration.models import Agent, Pool, PoolChannel, Queue, Routing, Rule, When
+from libs.common.configuration.models import Agent, Configuration, Pool, PoolChannel, Queue, Routing, Rule, When
 from libs.common.configuration.opening import DAY_MS
 from libs.common.events.inputs import DrainQueue
 from libs.common.events.pool import ChannelConfiguration, RoutingRules
@@ -12,7 +13,7 @@ from libs.common.log.streams import partition_of
 from libs.common.testing.builders import START_MS, a_contact_received
 from services.router.calendars import Extensions
 from services.router.core.step import new_state, step
-from services.router.pools import configured_pools, openings_by_pool, pool_configuration, with_calendars
+from services.router.pools import configured_pools, find_refused, openings_by_pool, pool_configuration, with_calendars
 from tests.support.routing import a_configuration
 
 
@@ -130,3 +131,20 @@ def test_calendars_are_extended_once_and_only_when_little_is_left() -> None:
     # and a month later it begins again
     assert extensions.due(pools, START_MS + 60 * DAY_MS) == []
     assert len(extensions.due(pools, START_MS + 62 * DAY_MS)) == 1
+
+
+def with_shifts(number: int) -> Configuration:
+    """So many agents, each with hours of his own."""
+    agents = "".join(
+        f'  a{n}: {{name: A, pool: care, shift: {{mon-fri: ["{6 + n % 16:02}:{n // 16 % 60:02}-23:{n // 960:02}"]}}}}\n'
+        for n in range(number)
+    )
+    return parse_configuration(f"pools: {{care: {{}}}}\nqueues: {{q: {{pool: care}}}}\nagents:\n{agents}")
+
+
+def test_hundreds_of_agents_may_have_hours_of_their_own() -> None:
+    assert find_refused(with_shifts(300), START_MS) == {}
+
+
+def test_it_is_known_beforehand_which_pool_would_be_refused_and_why() -> None:
+    assert find_refused(with_shifts(1_001), START_MS) == {"care": "A pool has at most 1000 calendars."}
