@@ -402,3 +402,18 @@ def test_a_wish_for_a_call_that_finds_its_contact_gone_opens_another() -> None:
     pools.hand_over("care")
     pools.receive("care", 4, thread=a_message(3).thread_id, callback=wish)
     assert kinds(pools.hand_over("care")) == ["MessageJoined"]
+    # and so does who asks for it again when the contact is gone
+    late = MessageHandedOver(
+        pool="night",
+        contact_id="con_8",
+        opens="con_9",
+        passed=("care",),
+        thread_id="thr_9",
+        channel="email",
+        handle="luca@example.org",
+        received_ms=START_MS,
+        letter=Letter(message_id="msg_9", account="support-mail"),
+        callback=wish,
+    )
+    assert "CallbackScheduled" not in kinds(pools.give(late))
+    assert pools.states["night"].contacts["con_9"].callback is None

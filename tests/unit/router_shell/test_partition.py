@@ -8,7 +8,7 @@ import pytest
 
 from libs.common.clock import VirtualClock
 from libs.common.configuration.models import Agent, Pool, Queue
-from libs.common.events.codec import decode_envelope, decode_event
+from libs.common.events.codec import decode_envelope, decode_event, encode_value
 from libs.common.events.inputs import ConfigurePool, TimeAdvanced
 from libs.common.events.routing import (
     ContactAssigned,
@@ -20,6 +20,7 @@ from libs.common.events.routing import (
     PresenceChanged,
     WriterStarted,
 )
+from libs.common.log.batch import BATCH_BYTES_MAX
 from libs.common.log.memory import MemoryLog
 from libs.common.log.port import NewRecord
 from libs.common.log.streams import ROUTING_EVENTS, ROUTING_INPUTS
@@ -98,10 +99,16 @@ async def test_the_configuration_is_told_once(log: MemoryLog, clock: VirtualCloc
 async def test_a_pool_of_ten_thousand_agents_is_configured_and_recovered(log: MemoryLog, clock: VirtualClock) -> None:
     # given more agents than one append holds as they are written
     agents = {
-        f"agent-{number:05}": Agent(name=f"Agente {number}", pool="care", skills={f"s{number % 50}": 3, "orders": 2})
+        f"agent-{number:05}": Agent(
+            name=f"Agente {number}",
+            pool="care",
+            skills={f"skill-{number % 50}": 3, "lang.it": 5, "orders": 2},
+            capacity={"email": 2},
+        )
         for number in range(10_000)
     }
     desk = Desk(log, clock, configuration=a_configuration(agents=agents))
+    assert len(encode_value(desk.partition.configured["care"])) > BATCH_BYTES_MAX
     async with working(desk) as worker:
         await desk.decided(worker)
         await desk.give(a_set_presence("agent-09999"))
